@@ -1,0 +1,46 @@
+"""Every bound on hostile input that the engine enforces, in one table.
+
+Sizes are bytes unless the name says otherwise. The figures leave real input ample room: the
+largest kernel BTF seen is 5.6 MB with 127,424 types, the largest real object below 2 MB.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+OBJECT_BYTES: Final = 16 << 20
+"""An ELF object."""
+ELF_SECTIONS: Final = 4096
+ELF_SYMBOLS: Final = 200_000
+ELF_RELOCATIONS: Final = 200_000
+PROGRAM_SLOTS: Final = 131_072
+"""Instruction slots in one section."""
+OBJECT_SLOTS: Final = 1_000_000
+"""Instruction slots in one object."""
+
+BTF_BYTES: Final = 64 << 20
+"""One raw .BTF section, a kernel's or an object's."""
+BTF_TYPES: Final = 1_000_000
+BTF_MEMBERS: Final = 65_535
+"""Members, enumerators or parameters of one type (the vlen field of today's format)."""
+BTF_NAME_BYTES: Final = 65_536
+CORE_RELOCATIONS: Final = 65_536
+LINE_INFOS: Final = 1_000_000
+FUNC_INFOS: Final = 65_536
+
+TYPE_CHAIN_STEPS: Final = 32
+"""Modifiers and typedefs skipped in a row; libbpf relo_core.c uses the same figure."""
+ACCESS_SPEC_PARTS: Final = 64
+"""Indices of one access string; BPF_CORE_SPEC_MAX_LEN in libbpf's relo_core.h."""
+COMPAT_DEPTH: Final = 32
+"""Recursion of type compatibility; libbpf relo_core.c uses the same figure."""
+
+KERNEL_PACKAGE_BYTES: Final = 512 << 20
+"""A distribution package given to `kernels add`."""
+KERNEL_IMAGE_BYTES: Final = 1 << 30
+"""An unpacked kernel image."""
+
+SOURCE_BYTES: Final = 512 << 10
+"""C source of one request, all files together."""
+VMLINUX_H_BYTES: Final = 16 << 20
+"""A generated vmlinux.h."""
