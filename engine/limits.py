@@ -21,8 +21,6 @@ OBJECT_SLOTS: Final = 1_000_000
 BTF_BYTES: Final = 64 << 20
 """One raw .BTF section, a kernel's or an object's."""
 BTF_TYPES: Final = 1_000_000
-BTF_MEMBERS: Final = 65_535
-"""Members, enumerators or parameters of one type (the vlen field of today's format)."""
 BTF_NAME_BYTES: Final = 65_536
 CORE_RELOCATIONS: Final = 65_536
 LINE_INFOS: Final = 1_000_000
