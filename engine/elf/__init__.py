@@ -1,0 +1,1 @@
+"""ELF objects: sections, symbols, relocations and the functions they hold."""
