@@ -1,0 +1,85 @@
+"""The application factory: middleware, error handlers, routers, static files, workers.
+
+The pages come from `app.web`, which offers `router: APIRouter` and
+`render_error(request, error) -> Response`. What routes find on `request.app.state`:
+
+    settings   app.settings.Settings
+    workers    app.services.workers.Workers
+    analyses   app.services.analyse.Analyses (bounded cache in front of the workers)
+    assets     app.assets.Assets; `assets.url("css/app.css")` for templates
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import anyio
+from fastapi import FastAPI
+from starlette.middleware.gzip import GZipMiddleware
+
+from app import handlers
+from app.assets import Assets
+from app.middleware import BodyLimitMiddleware, HeadersMiddleware, HostMiddleware
+from app.settings import Settings, load_settings
+from app.version import version
+
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """Build the application; it reads the environment only when no settings are given."""
+    settings = load_settings() if settings is None else settings
+    app = FastAPI(
+        title="coreplay",
+        version=version(),
+        description="What a BPF loader does to your program: CO-RE relocation, byte for byte.",
+        openapi_url="/api/v1/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+        lifespan=_lifespan,
+        telemetry={
+            "tracing": False,
+            "metrics": False,
+            "logs": False,
+            "operation_spans": False,
+            "auto_configure": False,
+        },
+        form_limits={"max_part_size": settings.body_bytes},
+    )
+    app.state.settings = settings
+    app.state.assets = Assets()
+    handlers.install(app)
+    _add_middleware(app, settings)
+    _add_routes(app)
+    app.mount("/static", app.state.assets, name="static")
+    return app
+
+
+def _add_middleware(app: FastAPI, settings: Settings) -> None:
+    """Add the middleware; the last one added is the outermost."""
+    allowed = settings.allowed_hosts
+    if not allowed and settings.host not in LOOPBACK:
+        allowed = ("*",)
+    app.add_middleware(BodyLimitMiddleware, limit=settings.body_bytes)
+    app.add_middleware(GZipMiddleware, minimum_size=1024, compresslevel=5)
+    app.add_middleware(HostMiddleware, allowed=allowed)
+    app.add_middleware(HeadersMiddleware)
+
+
+def _add_routes(app: FastAPI) -> None:
+    if importlib.util.find_spec("app.api.router") is not None:
+        app.include_router(importlib.import_module("app.api.router").router)
+    if importlib.util.find_spec("app.web") is not None:
+        web = importlib.import_module("app.web")
+        app.include_router(web.router)
+        app.state.render_error = web.render_error
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    async with anyio.create_task_group() as tasks:
+        yield
+        tasks.cancel_scope.cancel()
