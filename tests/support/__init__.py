@@ -1,0 +1,1 @@
+"""Builders of test input: BTF, ELF objects and instructions made in memory."""
