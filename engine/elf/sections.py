@@ -125,7 +125,7 @@ def _open(data: bytes) -> ELFFile:
         )
     if kind != "ET_REL":
         raise NotBpfError(
-            f"the file is {kind}, not a relocatable object (ET_REL)",
+            f"the file is of type {kind}, not a relocatable object (ET_REL)",
             place="byte 0x10, e_type",
             hint=_HINT_BPF,
         )
