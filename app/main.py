@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -22,9 +23,13 @@ from starlette.middleware.gzip import GZipMiddleware
 
 from app import handlers
 from app.assets import Assets
+from app.errors import AppError
 from app.middleware import BodyLimitMiddleware, HeadersMiddleware, HostMiddleware
+from app.services.workers import Workers
 from app.settings import Settings, load_settings
 from app.version import version
+
+log = logging.getLogger("coreplay")
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
@@ -51,6 +56,12 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     app.state.settings = settings
     app.state.assets = Assets()
+    app.state.workers = Workers(
+        settings.workers, queue=settings.queue, timeout=settings.analysis_timeout
+    )
+    if importlib.util.find_spec("engine.core.relocate") is not None:
+        module = importlib.import_module("app.services.analyse")
+        app.state.analyses = module.Analyses(app.state.workers, settings)
     handlers.install(app)
     _add_middleware(app, settings)
     _add_routes(app)
@@ -70,7 +81,7 @@ def _add_middleware(app: FastAPI, settings: Settings) -> None:
 
 
 def _add_routes(app: FastAPI) -> None:
-    if importlib.util.find_spec("app.api.router") is not None:
+    if importlib.util.find_spec("engine.core.relocate") is not None:
         app.include_router(importlib.import_module("app.api.router").router)
     if importlib.util.find_spec("app.web") is not None:
         web = importlib.import_module("app.web")
@@ -80,6 +91,15 @@ def _add_routes(app: FastAPI) -> None:
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    """Warm the workers up in the background; readiness does not wait for it."""
     async with anyio.create_task_group() as tasks:
+        tasks.start_soon(_warm, app)
         yield
         tasks.cancel_scope.cancel()
+
+
+async def _warm(app: FastAPI) -> None:
+    try:
+        await app.state.analyses.warm()
+    except AppError as error:
+        log.warning("warming up failed: %s", error)

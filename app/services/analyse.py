@@ -8,29 +8,34 @@ from __future__ import annotations
 
 import hashlib
 import pickle
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, cast
 
-from app.errors import AppError, from_engine
+from engine.core.relocate import Target, relocate_object
+from engine.flow.jumps import check_jumps
+
+from app.errors import from_engine
 from app.services.analysis import Analysis, AnalysisRequest, CompileFailed, Run
 from app.services.cache import ByteCache
 from app.services.check import check_request
 from app.settings import Settings
 from engine.btf.decode import Btf
-from engine.core.relocate import Target, relocate_object
 from engine.elf.object import ElfObject, parse_object
 from engine.elf.programs import functions
 from engine.errors import EngineError, NoBtfError
-from engine.flow.jumps import check_jumps
 from engine.kernels.catalog import Catalog
 from engine.loaders import all_policies, policy_of
 
 if TYPE_CHECKING:
     from app.services.compile import CompileResult
     from app.services.workers import Workers
+
+BtfOf = Callable[[str], Btf]
+"""Gives the BTF of a kernel by its id; raises EngineError."""
 
 __all__ = ["Analyses", "Analysis", "AnalysisRequest", "CompileFailed", "Run", "analyse_sync"]
 
@@ -49,17 +54,26 @@ class Analyses:
         Raises AppError for everything that is wrong with it; CompileFailed, an AppError too,
         carries the compiler's diagnostics.
         """
+        # Only our own worker wrote these bytes.
+        return cast("Analysis", pickle.loads(await self.rendered(request, _pickled)))  # noqa: S301
+
+    async def rendered(
+        self, request: AnalysisRequest, render: Callable[[Analysis], bytes]
+    ) -> bytes:
+        """Answer one request in a form that `render`, a module-level function, gives it.
+
+        It is called in the worker too, so that large answers don't hold up the event loop.
+        """
         check(request, self.settings)
-        key = request.digest()
-        packed = self._cache.get(key)
-        if packed is None:
+        key = f"{render.__module__}.{render.__qualname__} {request.digest()}"
+        answer = self._cache.get(key)
+        if answer is None:
             try:
-                packed = await self.workers.run(_packed, request, self.settings)
+                answer = await self.workers.run(_answer, request, self.settings, render)
             except EngineError as error:
                 raise from_engine(error) from None
-            self._cache.put(key, packed)
-        # Only our own worker wrote these bytes.
-        return cast("Analysis", pickle.loads(packed))  # noqa: S301
+            self._cache.put(key, answer)
+        return answer
 
     async def warm(self) -> None:
         """Open every kernel in the workers, so that the first request finds them open."""
@@ -67,29 +81,36 @@ class Analyses:
             await self.workers.run(_open_kernel, snapshot.id, self.settings)
 
 
-def check(request: AnalysisRequest, settings: Settings) -> None:
-    """Refuse what cannot be answered; see `app.services.check`."""
-    check_request(
-        request,
-        settings,
-        kernels=[snapshot.id for snapshot in catalog(settings).snapshots()],
-        loaders=[policy.id for policy in all_policies()],
-    )
+def check(
+    request: AnalysisRequest, settings: Settings, *, kernels: Sequence[str] | None = None
+) -> None:
+    """Refuse what cannot be answered; see `app.services.check`.
+
+    `kernels` are the ids that exist; those of the catalog when it is left out.
+    """
+    if kernels is None:
+        kernels = [snapshot.id for snapshot in catalog(settings).snapshots()]
+    loaders = [policy.id for policy in all_policies()]
+    check_request(request, settings, kernels=kernels, loaders=loaders)
 
 
 def analyse_sync(request: AnalysisRequest, settings: Settings) -> Analysis:
     """Answer one request in this process; raises AppError or EngineError."""
     check(request, settings)
+    return analyse_on(request, catalog(settings).btf)
+
+
+def analyse_on(request: AnalysisRequest, btf_of: BtfOf) -> Analysis:
+    """Answer one request that was checked, with kernels from wherever `btf_of` has them."""
     began = perf_counter()
-    kernels = catalog(settings)
-    compiled = None if request.object is not None else _compile(request, kernels)
+    compiled = None if request.object is not None else compile_source(request, btf_of)
     compiled_at = perf_counter()
-    data = request.object if compiled is None else cast("bytes", compiled.object)
-    obj = read_object(data or b"")
+    data = (compiled.object if compiled else request.object) or b""
+    obj = read_object(data)
     names = tuple(function.name for function in functions(obj))
     parsed_at = perf_counter()
     runs = tuple(
-        run_loader(obj, kernel, loader, kernels)
+        run_loader(obj, kernel, loader, btf_of)
         for kernel in request.kernels
         for loader in request.loaders
     )
@@ -97,8 +118,8 @@ def analyse_sync(request: AnalysisRequest, settings: Settings) -> Analysis:
     return Analysis(
         request=replace(request, object=None),
         compile=compiled,
-        object_sha256=hashlib.sha256(data or b"").hexdigest(),
-        object_bytes=len(data or b""),
+        object_sha256=hashlib.sha256(data).hexdigest(),
+        object_bytes=len(data),
         byte_order=obj.byte_order,
         functions=names,
         runs=runs,
@@ -111,6 +132,29 @@ def analyse_sync(request: AnalysisRequest, settings: Settings) -> Analysis:
     )
 
 
+def compile_source(request: AnalysisRequest, btf_of: BtfOf) -> CompileResult:
+    """Compile for the first kernel; CompileFailed where clang gives no object."""
+    from app.services.compile import CompileRequest, compile_c  # late: objects need no compiler
+
+    btf = btf_of(request.kernels[0])
+    asked = request.byte_order
+    result = compile_c(
+        CompileRequest(
+            files=dict(request.files),
+            main=request.main,
+            clang=request.clang,
+            cpu=request.cpu,
+            byte_order=btf.byte_order if asked == "auto" else asked,
+            opt=request.opt,
+            defines=request.defines,
+        ),
+        btf,
+    )
+    if result.object is None:
+        raise CompileFailed(result)
+    return result
+
+
 def read_object(data: bytes) -> ElfObject:
     """Parse an object that is to be relocated; NoBtfError where there is nothing to go by."""
     obj = parse_object(data)
@@ -121,10 +165,10 @@ def read_object(data: bytes) -> ElfObject:
     return obj
 
 
-def run_loader(obj: ElfObject, kernel: str, loader: str, kernels: Catalog) -> Run:
+def run_loader(obj: ElfObject, kernel: str, loader: str, btf_of: BtfOf) -> Run:
     """Run one loader on one kernel; what goes wrong stays in this run."""
     try:
-        return relocate(obj, kernels.btf(kernel), kernel, loader)
+        return relocate(obj, btf_of(kernel), kernel, loader)
     except EngineError as error:
         return Run(kernel, loader, None, error=from_engine(error))
 
@@ -146,31 +190,16 @@ def _catalog(data: Path, cache_dir: Path) -> Catalog:
     return Catalog(data, cache_dir)
 
 
-def _compile(request: AnalysisRequest, kernels: Catalog) -> CompileResult:
-    from app.services.compile import CompileRequest, compile_c  # late: objects need no compiler
-
-    kernel = kernels.snapshot(request.kernels[0])
-    asked = request.byte_order
-    result = compile_c(
-        CompileRequest(
-            files=dict(request.files),
-            main=request.main,
-            clang=request.clang,
-            cpu=request.cpu,
-            byte_order=kernel.byte_order if asked == "auto" else asked,
-            opt=request.opt,
-            defines=request.defines,
-        ),
-        kernels.btf(kernel.id),
-    )
-    if result.object is None:
-        raise CompileFailed(result)
-    return result
+def _answer(
+    request: AnalysisRequest, settings: Settings, render: Callable[[Analysis], bytes]
+) -> bytes:
+    """Run in a worker."""
+    return render(analyse_sync(request, settings))
 
 
-def _packed(request: AnalysisRequest, settings: Settings) -> bytes:
-    """Run in a worker: give the pickled analysis, whose length is what the cache counts."""
-    return pickle.dumps(analyse_sync(request, settings), pickle.HIGHEST_PROTOCOL)
+def _pickled(analysis: Analysis) -> bytes:
+    """Give the bytes that `Analyses.analyse` unpacks; their length is what the cache counts."""
+    return pickle.dumps(analysis, pickle.HIGHEST_PROTOCOL)
 
 
 def _open_kernel(kernel: str, settings: Settings) -> None:

@@ -28,10 +28,10 @@ def check_request(
     `kernels` and `loaders` are the ids that exist.
     """
     if request.object is None:
-        _check_source(request, settings)
+        check_source(request, settings)
     elif len(request.object) > settings.object_bytes:
         raise AppError(
-            f"The object is {len(request.object)} bytes long; {settings.object_bytes} are the limit",
+            f"The object has {len(request.object)} bytes; {settings.object_bytes} are the limit",
             code="object-too-large",
             place="object",
         )
@@ -39,7 +39,8 @@ def check_request(
     _check_ids("loader", request.loaders, loaders, settings.loaders_per_request)
 
 
-def _check_source(request: AnalysisRequest, settings: Settings) -> None:
+def check_source(request: AnalysisRequest, settings: Settings) -> None:
+    """Check the files of a request alone."""
     for name in request.files:
         if not _FILE_NAME.fullmatch(name):
             raise AppError(

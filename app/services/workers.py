@@ -39,7 +39,7 @@ class Workers:
         self._slots = CapacityLimiter(count)
         self._processes = CapacityLimiter(math.inf)
 
-    async def run(self, func: Callable[[Unpack[Ts]], T], *args: Unpack[Ts]) -> T:
+    async def run(self, func: Callable[[Unpack[Ts]], T], *args: *Ts) -> T:
         """Call a module-level function in a worker; arguments and result must pickle.
 
         The deadline counts from when a worker is free. Raises what the function raises,
@@ -61,7 +61,7 @@ class Workers:
             hint="Make the program smaller, or raise COREPLAY_ANALYSIS_TIMEOUT on your own server.",
         )
 
-    async def _call(self, func: Callable[[Unpack[Ts]], T], *args: Unpack[Ts]) -> T:
+    async def _call(self, func: Callable[[Unpack[Ts]], T], *args: *Ts) -> T:
         try:
             return await to_process.run_sync(
                 _guarded, func, args, cancellable=True, limiter=self._processes

@@ -1,0 +1,166 @@
+"""The command line: `coreplay VERB ...`.
+
+Verbs live in `app.commands`, imported when called, so that `coreplay --help` is quick.
+Exit codes: 0 done, 1 the analysis failed (a loader refused, the source does not compile),
+2 the input or the command line is wrong.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from typing import Final, NoReturn, cast
+
+FAILED: Final = 1
+BAD_INPUT: Final = 2
+INTERRUPTED: Final = 130
+_FAILURES: Final = frozenset({"compile-failed", "analysis-timeout"})
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; the console script `coreplay` ends with what this returns."""
+    arguments = _parser().parse_args(argv)
+    try:
+        module = importlib.import_module(f"app.commands.{arguments.module}")
+        code: int = module.run(arguments)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # The reader went away (`| head`); give Python a place to flush to at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except Exception as error:
+        return _report(error)
+    return code
+
+
+def _report(error: Exception) -> int:
+    """Print an error that a person can act on; let our own mistakes keep their traceback."""
+    from app.errors import AppError, from_engine
+    from engine.errors import EngineError
+
+    if isinstance(error, EngineError):
+        error = from_engine(error)
+    if not isinstance(error, AppError):
+        raise error
+    for diagnostic in cast("list[dict[str, object]]", error.details.get("diagnostics", [])):
+        print("{file}:{line}:{column}: {severity}: {text}".format_map(diagnostic), file=sys.stderr)
+    place = f" ({error.place})" if error.place else ""
+    print(f"coreplay: error[{error.code}]: {error.message}{place}", file=sys.stderr)
+    if error.hint:
+        print(f"  {error.hint}", file=sys.stderr)
+    return FAILED if error.code in _FAILURES else BAD_INPUT
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong in the same form as every other error."""
+
+    def error(self, message: str) -> NoReturn:
+        """Leave with code 2."""
+        self.exit(
+            BAD_INPUT,
+            f"coreplay: error[bad-request]: {message}\n  {self.prog} --help tells more.\n",
+        )
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="coreplay", description="See what a BPF loader does to your program (CO-RE)."
+    )
+    parser.add_argument("--version", action=_Version, nargs=0, help="print the version")
+    verbs = parser.add_subparsers(metavar="VERB", required=True, parser_class=_Parser)
+    _add_serve(verbs)
+    _add_compile(verbs)
+    _add_relocate(verbs)
+    _add_kernels(verbs)
+    loaders = verbs.add_parser("loaders", help="list the loader versions")
+    loaders.add_argument("--json", action="store_true", help="as JSON")
+    loaders.set_defaults(module="loaders")
+    batch = verbs.add_parser("batch", help="relocate many objects, one JSON line each")
+    batch.add_argument("jobs", metavar="JOBS.jsonl", help="one job a line; - is standard input")
+    batch.set_defaults(module="batch")
+    return parser
+
+
+_Verbs = argparse._SubParsersAction  # argparse gives its type no public name
+
+
+def _add_serve(verbs: _Verbs[_Parser]) -> None:
+    serve = verbs.add_parser("serve", help="start the web server")
+    serve.add_argument("--host", help="address to listen on (COREPLAY_HOST, 127.0.0.1)")
+    serve.add_argument("--port", type=int, help="port to listen on (COREPLAY_PORT, 8000)")
+    serve.add_argument("--workers", type=int, help="analyses at a time (COREPLAY_WORKERS)")
+    serve.set_defaults(module="serve")
+
+
+def _add_compile(verbs: _Verbs[_Parser]) -> None:
+    compiler = verbs.add_parser("compile", help="compile C to a BPF object, in the jail")
+    compiler.add_argument("source", metavar="F.c")
+    compiler.add_argument("-o", dest="output", metavar="F.o", required=True)
+    compiler.add_argument("--kernel", metavar="ID", help="the kernel that vmlinux.h describes")
+    _add_compiler_options(compiler)
+    compiler.set_defaults(module="compile")
+
+
+def _add_relocate(verbs: _Verbs[_Parser]) -> None:
+    relocate = verbs.add_parser("relocate", help="show what loaders make of a program")
+    relocate.add_argument("program", metavar="F.o|F.c")
+    target = relocate.add_mutually_exclusive_group(required=True)
+    target.add_argument("--kernel", metavar="ID", action="append", help="repeat for several")
+    target.add_argument("--btf", metavar="FILE", help="a raw BTF file as the kernel")
+    relocate.add_argument(
+        "--loader", metavar="ID", action="append", required=True, help="repeat for several"
+    )
+    relocate.add_argument("--json", action="store_true", help="as JSON, like the API")
+    _add_compiler_options(relocate)
+    relocate.set_defaults(module="relocate")
+
+
+def _add_compiler_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--clang", type=int, metavar="MAJOR", help="default: the newest")
+    parser.add_argument("--cpu", default="v3", metavar="v1..v4", help="-mcpu (v3)")
+    parser.add_argument(
+        "--byte-order",
+        choices=("auto", "little", "big"),
+        default="auto",
+        help="auto: that of the kernel",
+    )
+    parser.add_argument("-O", dest="opt", default="2", metavar="LEVEL", help="1, 2, 3 or s (2)")
+    parser.add_argument("-D", dest="defines", action="append", default=[], metavar="NAME[=VALUE]")
+
+
+def _add_kernels(verbs: _Verbs[_Parser]) -> None:
+    kernels = verbs.add_parser("kernels", help="list, show and add kernels")
+    actions = kernels.add_subparsers(metavar="ACTION", required=True, parser_class=_Parser)
+    listing = actions.add_parser("list", help="list all kernels")
+    show = actions.add_parser("show", help="describe one kernel")
+    show.add_argument("kernel", metavar="ID")
+    add = actions.add_parser("add", help="add a raw .btf, a vmlinux, a vmlinuz or a .deb")
+    add.add_argument("file", metavar="FILE|running")
+    add.add_argument("--release", metavar="NAME", help="what to call a kernel without a name")
+    for action, verb in ((listing, "list"), (show, "show"), (add, "add")):
+        action.add_argument("--json", action="store_true", help="as JSON")
+        action.set_defaults(module="kernels", action=verb)
+
+
+class _Version(argparse.Action):
+    """Looks the version up only when it is asked for."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: object,
+        option_string: str | None = None,
+    ) -> NoReturn:
+        from app.version import version
+
+        parser.exit(0, f"coreplay {version()}\n")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

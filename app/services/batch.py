@@ -1,0 +1,194 @@
+"""Many relocations in one process, one JSON line each: `coreplay batch`.
+
+    job     {"id", "object", "btf", "base_btf", "loader", "stage"}
+    answer  {"id", "loader", "programs": {"<function>": {"section", "insns", "error"}}, "error"}
+
+Paths are taken from `folders`, the first that has the file. Objects and BTFs that were read
+stay in memory for the next job, within bounds.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Generic, TypeVar
+
+from engine.core.relocate import Target, relocate_object
+
+from engine import limits
+from engine.btf.decode import Btf
+from engine.btf.kinds import ByteOrder
+from engine.core.result import FunctionResult, LoaderError
+from engine.elf.object import ElfObject, parse_object
+from engine.errors import EngineError, LimitExceeded, UnsupportedStage
+from engine.insn.codec import encode_insn
+from engine.loaders import policy_of
+
+Answer = dict[str, Any]
+T = TypeVar("T")
+
+OPEN_FILES: Final = 24
+STAGES: Final = ("core", "linked")
+_LINE_CHARACTERS: Final = 1 << 20
+
+
+class JobError(Exception):
+    """A line that is no job; `code` and `text` go into its answer."""
+
+    def __init__(self, code: str, text: str) -> None:
+        super().__init__(text)
+        self.code = code
+        self.text = text
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One line, checked."""
+
+    id: str | int | None
+    object: str
+    btf: str
+    base_btf: str | None
+    loader: str
+    stage: str
+
+
+class Batch:
+    """Answers jobs; keep one for all of them, for the sake of what it keeps open."""
+
+    def __init__(self, folders: Sequence[Path]) -> None:
+        self._folders = folders
+        self._objects: _Files[ElfObject] = _Files(limits.OBJECT_BYTES)
+        self._btfs: _Files[Btf] = _Files(limits.BTF_BYTES)
+
+    def answers(self, lines: Iterable[str]) -> Iterator[str]:
+        """Answer each line that is not blank with one line, in order, as they come."""
+        for line in lines:
+            if line.strip():
+                yield json.dumps(self.answer(line), separators=(",", ":"))
+
+    def answer(self, line: str) -> Answer:
+        """Answer one line; whatever is wrong with it is in the answer's `error`."""
+        known: Answer = {"id": None, "loader": None}
+        try:
+            fields = _fields(line)
+            known = {"id": _id(fields), "loader": _text_or_none(fields.get("loader"))}
+            return known | self._programs(_job(fields))
+        except JobError as error:
+            return known | _refusal(error.code, error.text)
+        except EngineError as error:
+            return known | _refusal(error.code, str(error))
+        except (RecursionError, MemoryError) as error:
+            return known | _refusal("limit-exceeded", f"more than can be done: {error}")
+
+    def _programs(self, job: Job) -> Answer:
+        policy = policy_of(job.loader)
+        if job.stage != "core":
+            raise UnsupportedStage(f"stage {job.stage!r} is not supported for {job.loader}")
+        obj = self._objects.get(self._path(job.object, "object"), parse_object)
+        result = relocate_object(obj, Target(self._btf(job)), policy)
+        return {
+            "programs": {f.name: _program(f, obj.byte_order) for f in result.functions},
+            "error": _error(result.error),
+        }
+
+    def _btf(self, job: Job) -> Btf:
+        path = self._path(job.btf, "btf")
+        if job.base_btf is None:
+            return self._btfs.get(path, Btf.parse)
+        base_path = self._path(job.base_btf, "base_btf")
+        base = self._btfs.get(base_path, Btf.parse)
+        return self._btfs.get(
+            path, lambda data: Btf.parse(data, base=base), variant=str(base_path)
+        )
+
+    def _path(self, text: str, field: str) -> Path:
+        for folder in self._folders:
+            path = folder / text
+            if path.is_file():
+                return path
+        raise JobError("file-unreadable", f"{field}: there is no file {text}")
+
+
+class _Files(Generic[T]):
+    """What was read from files, kept by path and time stamp; the least recently used go."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._read: OrderedDict[tuple[object, ...], T] = OrderedDict()
+
+    def get(self, path: Path, parse: Callable[[bytes], T], *, variant: str = "") -> T:
+        """Give the parsed file; errors are not kept."""
+        try:
+            status = path.stat()
+            key = (str(path), status.st_mtime_ns, status.st_size, variant)
+            if key in self._read:
+                self._read.move_to_end(key)
+                return self._read[key]
+            data = path.read_bytes() if status.st_size <= self._limit else None
+        except OSError as problem:
+            raise JobError("file-unreadable", f"{path}: {problem.strerror}") from None
+        if data is None:
+            raise LimitExceeded(f"{path} is larger than {self._limit} bytes")
+        value = self._read[key] = parse(data)
+        if len(self._read) > OPEN_FILES:
+            self._read.popitem(last=False)
+        return value
+
+
+def _fields(line: str) -> dict[str, object]:
+    if len(line) > _LINE_CHARACTERS:
+        raise JobError("job-malformed", "the line is too long")
+    try:
+        fields = json.loads(line)
+    except (ValueError, RecursionError) as problem:
+        raise JobError("job-malformed", f"the line is not JSON: {problem}") from None
+    if not isinstance(fields, dict):
+        raise JobError("job-malformed", "the line is not a JSON object")
+    return fields
+
+
+def _id(fields: dict[str, object]) -> str | int | None:
+    value = fields.get("id")
+    return value if isinstance(value, (str, int)) else None
+
+
+def _text_or_none(value: object) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _job(fields: dict[str, object]) -> Job:
+    """Check the fields; others than a job's are ignored, so that answers can be jobs again."""
+    texts: dict[str, str] = {}
+    for name in ("object", "btf", "loader"):
+        value = fields.get(name)
+        if not isinstance(value, str) or not value or "\0" in value:
+            raise JobError("job-malformed", f"{name} must be a text that is not empty")
+        texts[name] = value
+    base = fields.get("base_btf")
+    if base is not None and (not isinstance(base, str) or not base or "\0" in base):
+        raise JobError("job-malformed", "base_btf must be a path or null")
+    stage = fields.get("stage", "core")
+    if stage not in STAGES:
+        raise JobError("job-malformed", f"stage must be one of {', '.join(STAGES)}")
+    return Job(_id(fields), base_btf=base, stage=str(stage), **texts)
+
+
+def _program(function: FunctionResult, byte_order: ByteOrder) -> Answer:
+    after = function.after if function.after is not None and function.error is None else ()
+    return {
+        "section": function.section,
+        "insns": [encode_insn(insn, byte_order).hex() for insn in after],
+        "error": _error(function.error),
+    }
+
+
+def _error(error: LoaderError | None) -> dict[str, str] | None:
+    return None if error is None else {"code": error.code, "text": error.text}
+
+
+def _refusal(code: str, text: str) -> Answer:
+    return {"programs": {}, "error": {"code": code, "text": text}}
