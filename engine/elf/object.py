@@ -9,7 +9,7 @@ from types import MappingProxyType
 from engine import limits
 from engine.btf.kinds import ByteOrder
 from engine.elf.relocs import ElfReloc, parse_relocations, relocation_bytes
-from engine.elf.sections import Section, read_sections
+from engine.elf.sections import SHF_ALLOC, Section, read_sections
 from engine.elf.symbols import SYMBOL_BYTES, StringTable, Symbol, parse_symbols
 from engine.errors import ElfError, LimitExceeded
 
@@ -69,8 +69,9 @@ def _restore(
 def parse_object(data: bytes) -> ElfObject:
     """Read a relocatable 64-bit BPF ELF file of either byte order.
 
-    Relocations of DWARF sections (`.debug_*`) are left out, and such sections may be
-    compressed; no other section may. Where two sections share a name, the first one counts.
+    Relocations of sections that are not loaded (DWARF, .BTF, .BTF.ext) are left out unread, as
+    in libbpf: what they would add is already there. DWARF sections may be compressed, no others
+    may. Where two sections share a name, the first one counts.
 
     Raises NotBpfError for another machine, a 32-bit or a linked file, ElfError (with section
     and byte) for malformed input, LimitExceeded for input beyond `engine.limits`.
@@ -127,7 +128,7 @@ def _relocations(
         if not 0 < table.info < len(sections):
             raise ElfError(f"it relocates section {table.info}, no section", place=table.place)
         target = sections[table.info]
-        if target.is_debug:
+        if not target.flags & SHF_ALLOC:
             continue
         if target.index in found:
             raise ElfError(f"a second relocation table of {target.place}", place=table.place)

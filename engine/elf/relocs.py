@@ -1,4 +1,4 @@
-"""ELF relocations of an object: maps, globals, calls and the BTF's own references.
+"""ELF relocations of an object: maps, globals, externs and calls.
 
 These are the linker's relocations (SHT_REL), not the CO-RE records of .BTF.ext.
 

@@ -7,7 +7,7 @@ import pytest
 from elftools.elf.elffile import ELFFile
 
 from engine.elf.object import parse_object
-from engine.elf.relocs import R_BPF_64_64
+from engine.elf.relocs import R_BPF_64_64, R_BPF_64_NODYLD32
 from engine.elf.sections import SHF_ALLOC, SHF_EXECINSTR
 from tests.support.asm import exit_, ld_imm64, mov_imm
 from tests.support.elf_writer import SHT_NOBITS, ElfWriter
@@ -72,11 +72,12 @@ def test_crosses_process_borders():
     assert pickle.loads(pickle.dumps(obj)) == obj
 
 
-def test_relocations_of_dwarf_are_left_out():
-    writer = small()
-    debug = writer.section(".debug_info", bytes(16))
-    writer.relocate(debug, 4, 1, 3)
-    assert debug not in parse_object(writer.build()).relocations
+@pytest.mark.parametrize("name", [".debug_info", ".BTF.ext"])
+def test_relocations_of_what_is_not_loaded_are_left_out(name):
+    writer = ElfWriter()
+    section = writer.section(name, bytes(16))
+    writer.relocate(section, 4, 77, R_BPF_64_NODYLD32)
+    assert section not in parse_object(writer.build()).relocations
 
 
 @pytest.mark.parametrize("name", ["mapsub.clang19.v3.el.o", "mapsub.clang19.v3.eb.o"])
