@@ -1,0 +1,72 @@
+"""BTF as C: a whole kernel's vmlinux.h, a slice of it, or one type.
+
+The header compiles with clang for BPF, gives every struct the layout that the BTF has, and marks
+all records with preserve_access_index, so that accesses become CO-RE relocations.
+
+Follows: bpftool's `btf dump file X format c` (guard, attribute, suffixes of repeated names).
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from engine.btf.c_decl import VA_LIST, Declarations, Needs
+from engine.btf.c_names import CNames
+from engine.btf.cdump_order import Ordered
+from engine.btf.decode import Btf
+from engine.btf.kinds import COMPOSITE_KINDS, ENUM_KINDS, BtfKind, TypeId
+from engine.btf.scan import ids_of_kinds
+
+HEADER_KINDS: Final = COMPOSITE_KINDS | ENUM_KINDS | {BtfKind.TYPEDEF, BtfKind.FWD}
+_PROLOGUE: Final = """\
+#ifndef __VMLINUX_H__
+#define __VMLINUX_H__
+
+#ifndef BPF_NO_PRESERVE_ACCESS_INDEX
+#pragma clang attribute push (__attribute__((preserve_access_index)), apply_to = record)
+#endif
+
+"""
+_EPILOGUE: Final = """\
+#ifndef BPF_NO_PRESERVE_ACCESS_INDEX
+#pragma clang attribute pop
+#endif
+
+#endif /* __VMLINUX_H__ */
+"""
+
+
+def dump_header(btf: Btf) -> str:
+    """The vmlinux.h of a kernel: all structs, unions, enums and typedefs.
+
+    Functions and variables are left out. Takes seconds for a whole kernel; callers keep the result.
+    Raises BtfTypeError for types that contain themselves.
+    """
+    ordered = Ordered(btf, Declarations(btf, CNames(btf)))
+    anonymous = []
+    for type_id in ids_of_kinds(btf, HEADER_KINDS):
+        name = btf.name(type_id)
+        if name and name != VA_LIST:
+            ordered.complete(type_id)
+        elif not name and btf.kind(type_id) in ENUM_KINDS:
+            anonymous.append(type_id)
+    for type_id in anonymous:
+        ordered.loose_enum(type_id)
+    return wrap(ordered.text)
+
+
+def wrap(definitions: str) -> str:
+    """Definitions with include guard and the attribute for CO-RE."""
+    return f"{_PROLOGUE}{definitions}\n{_EPILOGUE}"
+
+
+def type_as_c(btf: Btf, type_id: TypeId) -> str:
+    """One type as C, its members included; named types in it are only named.
+
+    Raises BtfTypeError for an id outside the graph or a type that contains itself.
+    """
+    known = btf.type(type_id)
+    declarations = Declarations(btf, CNames(btf))
+    if known.kind in HEADER_KINDS | {BtfKind.INT, BtfKind.FLOAT}:
+        return declarations.define(known).text
+    return declarations.declare(type_id, "", Needs()) + ";\n"
