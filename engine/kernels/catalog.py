@@ -220,9 +220,10 @@ def _changed(folder: Path) -> int:
 
 
 def _parse(extracted: ExtractedBtf) -> Btf:
-    """Read the types once, so that nothing broken is stored; raises KernelFileError."""
+    """Read types and names once, so that nothing broken is stored; raises KernelFileError."""
     try:
         btf = Btf.parse(extracted.data)
+        btf.keyed_ids()
     except EngineError as error:
         raise KernelFileError(
             f"the BTF is damaged: {error.message}",

@@ -10,15 +10,16 @@ from __future__ import annotations
 import mmap
 import re
 import stat
+import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
+from typing import IO, Final
 
 from engine import limits
 from engine.errors import KernelFileError
 from engine.kernels.image import BTF_MAGICS, Found, btf_length, find_btf
-from engine.kernels.inflate import FETCH_AGAIN, Image, compression_of, inflate, spool, too_large
+from engine.kernels.inflate import Image, compression_of, inflate, spool, too_large
 from engine.kernels.package import (
     AR_MAGIC,
     ar_members,
@@ -30,6 +31,9 @@ from engine.kernels.snapshot import ID
 from engine.kernels.vmlinux import ACCEPTED
 
 _NESTED: Final = 3
+_WHOLE_BTF: Final = (
+    "Fetch it again; if it is a module's BTF, an extension of its kernel's, give the kernel."
+)
 _KERNEL_PATHS: Final = (
     re.compile(r"(?:usr/lib/debug/)?boot/vmlinu[xz]-(?P<release>[^/]+)"),
     re.compile(r"(?:usr/lib/debug/)?(?:usr/)?lib/modules/(?P<release>[^/]+)/vmlinu[xz](?:\.\w+)?"),
@@ -96,7 +100,7 @@ def _extract(image: Image, name: str, place: str, depth: int) -> Iterator[Extrac
     if length is not None:
         yield _named(Found(image[:length], None, None), name)
     elif image[:2] in BTF_MAGICS:
-        raise KernelFileError("the BTF is cut off or damaged", place=place, hint=FETCH_AGAIN)
+        raise KernelFileError("the BTF is cut off or damaged", place=place, hint=_WHOLE_BTF)
     elif image[257:262] == b"ustar":
         yield from _from_tar(image, name, place, depth)
     elif kind := compression_of(image[:8]):
@@ -116,7 +120,7 @@ def _from_package(image: Image, name: str, place: str) -> ExtractedBtf:
     data = next((member for member in members if member.startswith("data.tar")), None)
     if data is None:
         raise KernelFileError("this is no Debian package: no data.tar", place=place, hint=ACCEPTED)
-    for path, _, content in tar_files(members[data], place=f"{place}, {data}"):
+    for path, _, content in _walk(members[data], f"{place}, {data}"):
         match = next((m for pattern in _KERNEL_PATHS if (m := pattern.fullmatch(path))), None)
         if match is None:
             continue
@@ -136,6 +140,10 @@ def _from_package(image: Image, name: str, place: str) -> ExtractedBtf:
     )
 
 
+def _walk(packed: memoryview, place: str) -> Iterator[tuple[str, tarfile.TarInfo, IO[bytes]]]:
+    return tar_files(packed, place=place, limit=limits.KERNEL_IMAGE_BYTES)
+
+
 def _other_package(fields: dict[str, str]) -> str:
     """Say which package has the image: from 6.19 on Debian's linux-image-* are empty wrappers."""
     package = fields.get("Package", "")
@@ -151,7 +159,7 @@ def _from_tar(image: Image, name: str, place: str, depth: int) -> Iterator[Extra
     """Read the .btf files and kernels in a tar archive, as BTFHub packs them."""
     found = False
     with memoryview(image) as view:
-        for path, _, content in tar_files(view, place=place):
+        for path, _, content in _walk(view, place):
             base = path.rpartition("/")[2]
             if re.search(r"\.btf(\.\w+)?$", base) or re.match(r"vmlinu[xz]\b", base):
                 found = True

@@ -78,9 +78,9 @@ def find_btf(image: Image, *, place: str) -> Found:
         start, end = payload
         kind = compression_of(image[start : start + 8])
         if kind is not None:
-            return _with(_from_payload(image, kind, start, end, place), _x86_release(image), arch)
-    found = _scan(image, arch)
-    return found or _from_any_payload(image, arch, place)
+            found = _from_payload(image, kind, start, end, place, limits.KERNEL_IMAGE_BYTES)
+            return _with(found, _x86_release(image), arch)
+    return _scan(image, arch) or _from_any_payload(image, arch, place)
 
 
 def _from_elf(image: Image, place: str) -> Found:
@@ -135,7 +135,7 @@ def _from_payload(
     start: int,
     end: int,
     place: str,
-    limit: int = limits.KERNEL_IMAGE_BYTES,
+    limit: int,
 ) -> Found:
     where = f"{place}, {kind} payload at byte {start:#x}"
     with memoryview(image) as view, view[start:end] as packed:

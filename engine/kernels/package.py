@@ -78,7 +78,7 @@ def ar_members(image: Image, *, place: str) -> dict[str, memoryview]:
 
 
 def tar_files(
-    packed: memoryview, *, place: str, limit: int = limits.KERNEL_IMAGE_BYTES
+    packed: memoryview, *, place: str, limit: int
 ) -> Iterator[tuple[str, tarfile.TarInfo, IO[bytes]]]:
     """Walk the regular files of a tar archive, compressed or not: name, header, content.
 
