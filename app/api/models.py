@@ -110,7 +110,7 @@ class CompileOut(BaseModel):
     command: str
     clang_version: str
     header: str = Field(description="How vmlinux.h was made: sliced, full or none.")
-    milliseconds: float
+    milliseconds: dict[str, float]
     diagnostics: list[DiagnosticOut]
 
 

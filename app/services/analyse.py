@@ -15,7 +15,6 @@ from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, cast
 
-from engine.core.relocate import Target, relocate_object
 from engine.flow.jumps import check_jumps
 
 from app.errors import from_engine
@@ -24,8 +23,10 @@ from app.services.cache import ByteCache
 from app.services.check import check_request
 from app.settings import Settings
 from engine.btf.decode import Btf
-from engine.elf.object import ElfObject, parse_object
-from engine.elf.programs import functions
+from engine.core.candidates import Target
+from engine.core.prepare import PreparedObject, prepare
+from engine.core.relocate import relocate_object
+from engine.elf.object import parse_object
 from engine.errors import EngineError, NoBtfError
 from engine.kernels.catalog import Catalog
 from engine.loaders import all_policies, policy_of
@@ -97,20 +98,24 @@ def check(
 def analyse_sync(request: AnalysisRequest, settings: Settings) -> Analysis:
     """Answer one request in this process; raises AppError or EngineError."""
     check(request, settings)
-    return analyse_on(request, catalog(settings).btf)
+    return analyse_on(request, catalog(settings).btf, cache_dir=settings.cache_dir)
 
 
-def analyse_on(request: AnalysisRequest, btf_of: BtfOf) -> Analysis:
-    """Answer one request that was checked, with kernels from wherever `btf_of` has them."""
+def analyse_on(
+    request: AnalysisRequest, btf_of: BtfOf, *, cache_dir: Path | None = None
+) -> Analysis:
+    """Answer one request that was checked, with kernels from wherever `btf_of` has them.
+
+    `cache_dir` keeps generated headers; None: the setting.
+    """
     began = perf_counter()
-    compiled = None if request.object is not None else compile_source(request, btf_of)
+    compiled = None if request.object is not None else compile_source(request, btf_of, cache_dir)
     compiled_at = perf_counter()
     data = (compiled.object if compiled else request.object) or b""
-    obj = read_object(data)
-    names = tuple(function.name for function in functions(obj))
+    prepared = read_object(data)
     parsed_at = perf_counter()
     runs = tuple(
-        run_loader(obj, kernel, loader, btf_of)
+        run_loader(prepared, kernel, loader, btf_of)
         for kernel in request.kernels
         for loader in request.loaders
     )
@@ -120,8 +125,8 @@ def analyse_on(request: AnalysisRequest, btf_of: BtfOf) -> Analysis:
         compile=compiled,
         object_sha256=hashlib.sha256(data).hexdigest(),
         object_bytes=len(data),
-        byte_order=obj.byte_order,
-        functions=names,
+        byte_order=prepared.obj.byte_order,
+        functions=tuple(function.name for function in prepared.functions),
         runs=runs,
         milliseconds={
             "compile": (compiled_at - began) * 1000,
@@ -132,7 +137,9 @@ def analyse_on(request: AnalysisRequest, btf_of: BtfOf) -> Analysis:
     )
 
 
-def compile_source(request: AnalysisRequest, btf_of: BtfOf) -> CompileResult:
+def compile_source(
+    request: AnalysisRequest, btf_of: BtfOf, cache_dir: Path | None = None
+) -> CompileResult:
     """Compile for the first kernel; CompileFailed where clang gives no object."""
     from app.services.compile import CompileRequest, compile_c  # late: objects need no compiler
 
@@ -149,34 +156,30 @@ def compile_source(request: AnalysisRequest, btf_of: BtfOf) -> CompileResult:
             defines=request.defines,
         ),
         btf,
+        cache_dir=cache_dir,
     )
     if result.object is None:
         raise CompileFailed(result)
     return result
 
 
-def read_object(data: bytes) -> ElfObject:
+def read_object(data: bytes) -> PreparedObject:
     """Parse an object that is to be relocated; NoBtfError where there is nothing to go by."""
-    obj = parse_object(data)
-    if obj.btf is None:
+    prepared = prepare(parse_object(data))
+    if prepared.btf is None:
         raise NoBtfError(
             "the object has no .BTF section", hint="Compile it with -g, and don't strip .BTF."
         )
-    return obj
+    return prepared
 
 
-def run_loader(obj: ElfObject, kernel: str, loader: str, btf_of: BtfOf) -> Run:
-    """Run one loader on one kernel; what goes wrong stays in this run."""
+def run_loader(prepared: PreparedObject, kernel: str, loader: str, btf_of: BtfOf) -> Run:
+    """Run one loader on one kernel and check the jumps; what goes wrong stays in this run."""
     try:
-        return relocate(obj, btf_of(kernel), kernel, loader)
+        result = relocate_object(prepared, Target(btf_of(kernel)), policy_of(loader))
+        jumps = {f.name: check_jumps(f) for f in result.functions if f.after is not None}
     except EngineError as error:
         return Run(kernel, loader, None, error=from_engine(error))
-
-
-def relocate(obj: ElfObject, btf: Btf, kernel: str, loader: str) -> Run:
-    """Relocate against a BTF that is open already and check the jumps; raises EngineError."""
-    result = relocate_object(obj, Target(btf), policy_of(loader))
-    jumps = {f.name: check_jumps(f) for f in result.functions if f.after is not None}
     return Run(kernel, loader, result, jumps)
 
 

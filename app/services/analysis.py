@@ -13,8 +13,9 @@ from engine.btf.kinds import ByteOrder
 from engine.core.result import ObjectResult
 
 if TYPE_CHECKING:
-    from app.services.compile import CompileResult
     from engine.flow.jumps import JumpCheck
+
+    from app.services.compile import CompileResult
 
 AskedByteOrder = Literal["auto", "little", "big"]
 
@@ -85,7 +86,7 @@ class CompileFailed(AppError):
     """The compiler refused the source; `result` has its diagnostics and the command."""
 
     def __init__(self, result: CompileResult) -> None:
-        errors = [d for d in result.diagnostics if d.severity in ("error", "fatal error", "fatal")]
+        errors = [d for d in result.diagnostics if d.severity == "error"]
         first = errors[0] if errors else None
         super().__init__(
             first.text if first else "clang gave no object",

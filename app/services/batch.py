@@ -3,6 +3,9 @@
     job     {"id", "object", "btf", "base_btf", "loader", "stage"}
     answer  {"id", "loader", "programs": {"<function>": {"section", "insns", "error"}}, "error"}
 
+`insns` are the slots after relocation, 16 hex digits each, in the object's own byte order.
+`programs` has the functions of .text where the loader handles them on their own (libbpf), and
+only the function it stopped in where it refused the whole object.
 Paths are taken from `folders`, the first that has the file. Objects and BTFs that were read
 stay in memory for the next job, within bounds.
 """
@@ -16,13 +19,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Generic, TypeVar
 
-from engine.core.relocate import Target, relocate_object
-
 from engine import limits
 from engine.btf.decode import Btf
 from engine.btf.kinds import ByteOrder
-from engine.core.result import FunctionResult, LoaderError
-from engine.elf.object import ElfObject, parse_object
+from engine.core.candidates import Target
+from engine.core.policy import LoaderPolicy
+from engine.core.prepare import PreparedObject, prepare
+from engine.core.relocate import relocate_object
+from engine.core.result import FunctionResult, LoaderError, ObjectResult
+from engine.elf.object import parse_object
 from engine.errors import EngineError, LimitExceeded, UnsupportedStage
 from engine.insn.codec import encode_insn
 from engine.loaders import policy_of
@@ -61,7 +66,7 @@ class Batch:
 
     def __init__(self, folders: Sequence[Path]) -> None:
         self._folders = folders
-        self._objects: _Files[ElfObject] = _Files(limits.OBJECT_BYTES)
+        self._objects: _Files[PreparedObject] = _Files(limits.OBJECT_BYTES)
         self._btfs: _Files[Btf] = _Files(limits.BTF_BYTES)
 
     def answers(self, lines: Iterable[str]) -> Iterator[str]:
@@ -88,10 +93,13 @@ class Batch:
         policy = policy_of(job.loader)
         if job.stage != "core":
             raise UnsupportedStage(f"stage {job.stage!r} is not supported for {job.loader}")
-        obj = self._objects.get(self._path(job.object, "object"), parse_object)
-        result = relocate_object(obj, Target(self._btf(job)), policy)
+        prepared = self._objects.get(self._path(job.object, "object"), _prepared)
+        result = relocate_object(prepared, Target(self._btf(job)), policy)
+        order = prepared.obj.byte_order
         return {
-            "programs": {f.name: _program(f, obj.byte_order) for f in result.functions},
+            "programs": {
+                function.name: _program(function, order) for function in _told(result, policy)
+            },
             "error": _error(result.error),
         }
 
@@ -101,9 +109,7 @@ class Batch:
             return self._btfs.get(path, Btf.parse)
         base_path = self._path(job.base_btf, "base_btf")
         base = self._btfs.get(base_path, Btf.parse)
-        return self._btfs.get(
-            path, lambda data: Btf.parse(data, base=base), variant=str(base_path)
-        )
+        return self._btfs.get(path, lambda data: Btf.parse(data, base=base), variant=str(base_path))
 
     def _path(self, text: str, field: str) -> Path:
         for folder in self._folders:
@@ -137,6 +143,24 @@ class _Files(Generic[T]):
         if len(self._read) > OPEN_FILES:
             self._read.popitem(last=False)
         return value
+
+
+def _told(result: ObjectResult, policy: LoaderPolicy) -> Iterator[FunctionResult]:
+    """Give the functions that this loader speaks of.
+
+    One that refused the object tells where it stopped; one that takes subprograms as parts of
+    programs has nothing to say of them alone.
+    """
+    for function in result.functions:
+        subprogram = function.section == ".text"
+        if result.error is not None and function.error is None:
+            continue
+        if policy.relocates_subprograms or not subprogram:
+            yield function
+
+
+def _prepared(data: bytes) -> PreparedObject:
+    return prepare(parse_object(data))
 
 
 def _fields(line: str) -> dict[str, object]:

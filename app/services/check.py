@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
-from typing import Final
 
 from app.errors import AppError
 from app.services.analysis import AnalysisRequest
 from app.settings import Settings
-
-FILES: Final = 16
-DEFINES: Final = 32
-_FILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]{0,99}")
 
 
 def check_request(
@@ -40,17 +34,7 @@ def check_request(
 
 
 def check_source(request: AnalysisRequest, settings: Settings) -> None:
-    """Check the files of a request alone."""
-    for name in request.files:
-        if not _FILE_NAME.fullmatch(name):
-            raise AppError(
-                f"{name[:120]!r} is not a file name that is accepted",
-                code="file-name-invalid",
-                place="files",
-                hint="Letters, digits, '_', '.', '+' and '-', no folders, at most 100 characters.",
-            )
-    if len(request.files) > FILES or len(request.defines) > DEFINES:
-        raise AppError(f"At most {FILES} files and {DEFINES} defines are taken", code="bad-request")
+    """Check the files of a request; their names are checked by who compiles them."""
     if not request.main or not any(text.strip() for text in request.files.values()):
         raise AppError(
             "There is no C source and no object",

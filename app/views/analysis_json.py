@@ -52,7 +52,7 @@ def compile_json(result: CompileResult) -> Json:
         "command": result.command,
         "clang_version": result.clang_version,
         "header": result.header,
-        "milliseconds": round(result.milliseconds, 3),
+        "milliseconds": {name: round(ms, 3) for name, ms in result.milliseconds.items()},
         "diagnostics": [
             {
                 "file": d.file,
