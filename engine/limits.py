@@ -30,6 +30,14 @@ TYPE_CHAIN_STEPS: Final = 32
 """Modifiers and typedefs skipped in a row; libbpf relo_core.c uses the same figure."""
 ACCESS_SPEC_PARTS: Final = 64
 """Indices of one access string; BPF_CORE_SPEC_MAX_LEN in libbpf's relo_core.h."""
+MEMBERS_VISITED: Final = 200_000
+"""Members met in one search below a struct, anonymous structs included."""
+ARRAY_DIMENSIONS: Final = 256
+"""Arrays of arrays followed when two field types are compared."""
+TYPE_MATCH_STEPS: Final = 100_000
+"""Pairs of types compared for one type_matches relocation."""
+PAIR_DEPTH: Final = 300
+"""Levels that two types are compared down to, side by side."""
 COMPAT_DEPTH: Final = 32
 """Recursion of type compatibility; libbpf relo_core.c uses the same figure."""
 

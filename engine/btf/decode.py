@@ -20,7 +20,7 @@ import sys
 from array import array
 from bisect import bisect_left
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 from engine import limits
 from engine.btf.kinds import VOID, BtfKind, BtfType, ByteOrder, TypeId
@@ -80,7 +80,7 @@ class Btf:
         self.first_id = len(base) if base else 1
         self.first_string = base.string_bytes if base else 0
         self.sha256 = digest
-        self.caches: dict[str, object] = {}
+        self.caches: dict[str, Any] = {}
         """Room for tables that other modules derive from this BTF, by the module's name."""
 
     @classmethod
@@ -158,6 +158,17 @@ class Btf:
         decoded = decode_type(self._words, self._word_of(type_id), TypeId(type_id), self.string)
         self._types[type_id] = decoded
         return decoded
+
+    def word_behind(self, type_id: int) -> int:
+        """The word that follows the three common words of a type, 0 past the end.
+
+        It belongs to the type's tail or, where the kind has none, to the next type; some old
+        loaders read it without looking at the kind.
+        """
+        if self.base is not None and type_id < self.first_id:
+            return self.base.word_behind(type_id)
+        at = self._word_of(type_id) + 3
+        return self._words[at] if at < len(self._words) else 0
 
     def candidate_ids(self, key: bytes) -> tuple[TypeId, ...]:
         """Ids of this BTF's own named types with this `coarse_key`, ascending."""

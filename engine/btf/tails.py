@@ -22,7 +22,7 @@ _SIZED = frozenset(
     {BtfKind.INT, BtfKind.STRUCT, BtfKind.UNION, BtfKind.ENUM, BtfKind.ENUM64}
     | {BtfKind.FLOAT, BtfKind.DATASEC}
 )
-_TAILS = MappingProxyType(
+_TAILS: Mapping[int, tuple[int, int]] = MappingProxyType(
     {
         BtfKind.INT: (1, 0),
         BtfKind.PTR: (0, 0),

@@ -5,30 +5,34 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from engine.core.spec import AccessSpec
+
 
 class StepKind(StrEnum):
-    """What happened at one step."""
+    """What happened at one step; the words in brackets are the fields of Step that are set."""
 
     LOCAL = "local"
-    """The local access was understood; `text` describes it."""
-    CANDIDATE = "candidate"
-    """A type of the target has the essential name; `text` describes it, `type_id` its id."""
+    """The local path was understood [spec]."""
+    OTHER_KIND = "other-kind"
+    """A type of the target has the name but another kind [type_id, origin, text]."""
     REFUSED = "refused"
-    """A candidate was refused; `rule` names the rule, `text` what did not fit."""
+    """A candidate was refused [type_id, origin, spec: how far it went, rule, text]."""
     MATCHED = "matched"
-    """A candidate matched; `text` describes the access in the target, `value` its value."""
+    """A candidate matched [type_id, origin, spec, value]."""
     NO_CANDIDATE = "no-candidate"
-    """No type of the target has the name; `text` is the essential name."""
+    """No type of the target has the essential name [text]."""
+    NO_MATCH = "no-match"
+    """There were candidates, but none matched."""
     PRUNED = "pruned"
-    """An earlier relocation had already removed this candidate."""
-    VALUE = "value"
-    """The value was computed; `value` holds it."""
+    """Earlier relocations of this type had removed candidates [value: how many]."""
+    CHOSEN = "chosen"
+    """Of several candidates this one has the best score [type_id, value: its score]."""
     POISON = "poison"
-    """There is no value, so the instruction was replaced."""
+    """The instruction was replaced [text: why, when there was a value]."""
     PATCH = "patch"
-    """The instruction was rewritten; `text` names the field of the instruction."""
+    """The instruction was rewritten [text: its field]."""
     FAILURE = "failure"
-    """The loader gave up; `text` is its message."""
+    """The loader gave up [text: its message]."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,4 +43,6 @@ class Step:
     text: str = ""
     rule: str = ""
     type_id: int | None = None
+    origin: str = ""
     value: int | None = None
+    spec: AccessSpec | None = None

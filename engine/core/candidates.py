@@ -1,0 +1,84 @@
+"""Which types of the target may stand for a local type: those that share its essential name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from engine.btf.decode import Btf, coarse_key
+from engine.btf.kinds import ENUM_KINDS, BtfKind, BtfType, TypeId
+from engine.core.names import essential_name
+from engine.core.policy import CandidateKinds, LoaderPolicy, ModuleSearch
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What a program is relocated against: a kernel's BTF and those of its modules.
+
+    modules  (name, split BTF on `btf`), in the order in which the kernel lists them
+    custom   the BTF was given by the user in place of the running kernel's
+    """
+
+    btf: Btf
+    modules: tuple[tuple[str, Btf], ...] = ()
+    custom: bool = False
+
+
+class Candidate(NamedTuple):
+    """A type of the target; `origin` is `vmlinux` or the module that defines it."""
+
+    btf: Btf
+    type_id: TypeId
+    origin: str
+
+
+class NameHits(NamedTuple):
+    """Candidates, and types that share the name but were refused for their kind."""
+
+    candidates: tuple[Candidate, ...]
+    refused: tuple[Candidate, ...]
+
+
+def find_candidates(local: BtfType, target: Target, policy: LoaderPolicy) -> NameHits:
+    """Give the candidates in the order in which the loader tries them.
+
+    Follows: libbpf src/libbpf.c bpf_core_find_cands, bpf_core_add_cands @ v1.7.0.
+    """
+    hits = _in_one(local, target.btf, "vmlinux", policy)
+    search = policy.modules
+    if search is ModuleSearch.NEVER or target.custom:
+        return hits
+    if search is ModuleSearch.WHEN_VMLINUX_HAS_NO_NAME and hits.candidates:
+        return hits
+    found, refused = list(hits.candidates), list(hits.refused)
+    for name, btf in target.modules:
+        more = _in_one(local, btf, name, policy)
+        found += more.candidates
+        refused += more.refused
+    return NameHits(tuple(found), tuple(refused))
+
+
+def _in_one(local: BtfType, btf: Btf, origin: str, policy: LoaderPolicy) -> NameHits:
+    rule = policy.flavor
+    wanted = essential_name(local.name, rule)
+    found: list[Candidate] = []
+    refused: list[Candidate] = []
+    ids: Iterable[int] = btf.candidate_ids(
+        coarse_key(local.name.encode("utf-8", "backslashreplace"))
+    )
+    if not wanted:
+        # A loader that does not refuse empty names takes every anonymous type of the kind.
+        ids = range(btf.first_id, len(btf))
+    for type_id in map(TypeId, ids):
+        if essential_name(btf.name(type_id), rule) != wanted:
+            continue
+        fits = _kind_fits(local.kind, btf.kind(type_id), policy.candidate_kinds)
+        (found if fits else refused).append(Candidate(btf, type_id, origin))
+    return NameHits(tuple(found), tuple(refused))
+
+
+def _kind_fits(local: BtfKind, target: BtfKind, kinds: CandidateKinds) -> bool:
+    if kinds is CandidateKinds.ANY or local is target:
+        return True
+    return kinds is CandidateKinds.SAME_OR_ENUM64 and local in ENUM_KINDS and target in ENUM_KINDS

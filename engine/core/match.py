@@ -1,0 +1,172 @@
+"""Finding the local path again in one candidate of the target.
+
+Follows: libbpf src/relo_core.c bpf_core_spec_match, bpf_core_match_member @ v1.7.0.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from engine import limits
+from engine.btf.decode import Btf
+from engine.btf.kinds import BtfKind, BtfType
+from engine.btf.resolve import size_of, skip_modifiers_and_typedefs
+from engine.core.compat import fields_compatible, types_compatible
+from engine.core.kinds import ENUM_KINDS, TYPE_KINDS, CoreReloKind
+from engine.core.members import FoundMember, flat_members
+from engine.core.names import essential_name
+from engine.core.policy import LoaderPolicy
+from engine.core.refusal import Refusal
+from engine.core.spec import Accessor, AccessSpec, is_flexible
+from engine.core.types_match import TypeMatcher
+
+
+class Match(NamedTuple):
+    """The path in the target, or the rule that refused the candidate and what did not fit.
+
+    `spec` is the partial path when `matched` is false, as loaders print it.
+    """
+
+    matched: bool
+    spec: AccessSpec
+    rule: str = ""
+    detail: str = ""
+
+
+def match_spec(
+    local: AccessSpec, local_btf: Btf, target_btf: Btf, target_id: int, policy: LoaderPolicy
+) -> Match:
+    """Walk the local path through the type `target_id` of the target.
+
+    Raises Refusal (E2BIG, EINVAL) where the loader gives up on the whole relocation.
+    """
+    root = target_btf.type(target_id)
+    empty = AccessSpec(local.kind, root.id, root.kind, root.name)
+    if local.kind in TYPE_KINDS:
+        return _match_type(local, local_btf, target_btf, empty, policy)
+    if local.kind in ENUM_KINDS:
+        return _match_enumerator(local, target_btf, empty, policy)
+    return _FieldWalk(local, local_btf, target_btf, root, policy).run(empty)
+
+
+def _match_type(
+    local: AccessSpec, local_btf: Btf, target_btf: Btf, empty: AccessSpec, policy: LoaderPolicy
+) -> Match:
+    if local.kind is CoreReloKind.TYPE_MATCHES:
+        matcher = TypeMatcher(local_btf, target_btf, policy)
+        matched = matcher.match(local.root_id, empty.root_id)
+        return Match(matched, empty, "" if matched else "type-mismatch", matcher.mismatch)
+    matched = types_compatible(local_btf, local.root_id, target_btf, empty.root_id, policy)
+    return Match(matched, empty, "" if matched else "type-incompatible")
+
+
+def _match_enumerator(
+    local: AccessSpec, target_btf: Btf, empty: AccessSpec, policy: LoaderPolicy
+) -> Match:
+    enum = skip_modifiers_and_typedefs(target_btf, empty.root_id)
+    wanted = local.accessors[0].name or ""
+    if not enum.is_enum:
+        return Match(False, empty, "not-an-enum", enum.kind.word)
+    name = essential_name(wanted, policy.flavor)
+    for index, row in enumerate(enum.enumerators):
+        if essential_name(row.name, policy.flavor) == name:
+            found = AccessSpec(
+                local.kind,
+                empty.root_id,
+                empty.root_kind,
+                empty.root_name,
+                (Accessor(enum.id, index, row.name, enum.name),),
+                (index,),
+                enum_value=row.value,
+            )
+            return Match(True, found)
+    return Match(False, empty, "no-enumerator", wanted)
+
+
+@dataclass(slots=True)
+class _FieldWalk:
+    """The state of one walk: where we are in the target and what we have passed."""
+
+    local: AccessSpec
+    local_btf: Btf
+    target_btf: Btf
+    here: BtfType
+    policy: LoaderPolicy
+    accessors: list[Accessor] = field(default_factory=list)
+    raw: tuple[int, ...] = ()
+    bit_offset: int = 0
+
+    def run(self, empty: AccessSpec) -> Match:
+        for position, accessor in enumerate(self.local.accessors):
+            self.here = skip_modifiers_and_typedefs(self.target_btf, self.here.id)
+            if accessor.name is not None:
+                refused = self._enter_member(accessor)
+            else:
+                refused = self._enter_element(accessor, position)
+            if refused:
+                return Match(False, self._spec(empty), *refused)
+        return Match(True, self._spec(empty))
+
+    def _spec(self, empty: AccessSpec) -> AccessSpec:
+        return AccessSpec(
+            empty.kind,
+            empty.root_id,
+            empty.root_kind,
+            empty.root_name,
+            tuple(self.accessors),
+            self.raw,
+            self.bit_offset & 0xFFFFFFFF,
+        )
+
+    def _enter_member(self, accessor: Accessor) -> tuple[str, str] | None:
+        name = accessor.name or ""
+        if not self.here.is_composite:
+            return "not-composite", f"{self.here.kind.word} {self.here.name}".strip()
+        flat = flat_members(self.target_btf, self.here)
+        rows = flat.by_name.get(name, ())
+        depth = flat.depth if not rows else rows[0].depth_seen
+        if len(self.raw) + depth > limits.ACCESS_SPEC_PARTS:
+            raise Refusal("E2BIG", "types are nested too deep")
+        strayed = 0
+        for row in rows:
+            if fields_compatible(
+                self.local_btf,
+                accessor.member_type_id,
+                self.target_btf,
+                row.member.type_id,
+                self.policy,
+            ):
+                self._take(row, name, strayed)
+                return None
+            if len(row.path) == 1:
+                break
+            # A search that fails inside an anonymous struct goes on in the outer one, but
+            # some loaders leave the refused member's own offset added.
+            strayed += row.member.bit_offset if self.policy.refused_offset_stays else 0
+        return ("field-type", name) if rows else ("no-member", name)
+
+    def _take(self, row: FoundMember, name: str, strayed: int) -> None:
+        holder = self.target_btf.type(row.holder_id)
+        self.accessors.append(
+            Accessor(row.holder_id, row.position, name, holder.name, row.member.type_id)
+        )
+        self.raw += row.path
+        self.bit_offset += row.bit_offset + strayed
+        self.here = self.target_btf.type(row.member.type_id)
+
+    def _enter_element(self, accessor: Accessor, position: int) -> tuple[str, str] | None:
+        if position:
+            if self.here.kind is not BtfKind.ARRAY:
+                return "not-array", f"{self.here.kind.word} {self.here.name}".strip()
+            flexible = is_flexible(self.target_btf, self.accessors[-1], self.here)
+            if not flexible and accessor.position >= self.here.nelems:
+                return "out-of-bounds", f"[{accessor.position}] of {self.here.nelems}"
+            self.here = skip_modifiers_and_typedefs(self.target_btf, self.here.type_id)
+        if len(self.raw) == limits.ACCESS_SPEC_PARTS:
+            raise Refusal("E2BIG", "types are nested too deep")
+        self.accessors.append(Accessor(self.here.id, accessor.position, None, self.here.name))
+        self.raw += (accessor.position,)
+        if accessor.position or self.here.kind is not BtfKind.STRUCT:
+            self.bit_offset += accessor.position * size_of(self.target_btf, self.here.id) * 8
+        return None

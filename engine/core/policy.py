@@ -1,0 +1,231 @@
+"""A loader version as data: every way in which loaders part, as one field each.
+
+The relocation code reads these fields and never asks which loader it serves. The rows stand
+in `engine.loaders`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum, auto
+
+from engine.btf.kinds import BtfKind
+
+
+class Strategy(Enum):
+    """How relocations and candidates are brought together."""
+
+    SEQUENTIAL = auto()
+    """One relocation at a time: walk the local path in each candidate; all must agree."""
+    GROUPED = auto()
+    """All relocations of one local type at once: the candidate with the best score wins."""
+
+
+class FlavorRule(Enum):
+    """Where a name is cut to get its essential part."""
+
+    LAST_STRICT = auto()
+    """At the last `X___Y` where neither X nor Y is an underscore."""
+    LAST_LAX = auto()
+    """At the last `___` that is not at the start."""
+    FIRST = auto()
+    """At the first `___`."""
+
+
+class CandidateKinds(Enum):
+    """Which kinds a candidate may have."""
+
+    SAME = auto()
+    SAME_OR_ENUM64 = auto()
+    """The same, and ENUM meets ENUM64."""
+    ANY = auto()
+
+
+class ModuleSearch(Enum):
+    """When the types of kernel modules are candidates."""
+
+    NEVER = auto()
+    WHEN_VMLINUX_HAS_NO_NAME = auto()
+    TOGETHER = auto()
+
+
+class Missing(Enum):
+    """What an unmatched type_size or target_type_id becomes."""
+
+    ZERO = auto()
+    POISON = auto()
+    REFUSE = auto()
+
+
+class WidePoison(Enum):
+    """What replaces a two-slot load that has no value."""
+
+    TWO_CALLS = auto()
+    ONE_CALL = auto()
+    """The program loses a slot: jumps across it go astray."""
+    R10_LOAD = auto()
+
+
+class SizeChange(Enum):
+    """What happens when a loaded or stored field changes its size."""
+
+    RESIZE_OR_POISON = auto()
+    RESIZE_OR_REFUSE = auto()
+    IGNORED = auto()
+
+
+class ArraySize(Enum):
+    """Which size of an array field is compared for a size change."""
+
+    ELEMENT = auto()
+    WHOLE = auto()
+
+
+class BitfieldLoad(Enum):
+    """How the load of a bitfield is placed."""
+
+    WIDENED = auto()
+    """Doubled until it spans the bits."""
+    ALIGNED = auto()
+    """Rounded down to the alignment of its type, never widened."""
+
+
+class Signedness(Enum):
+    """How field_signed is answered."""
+
+    FIELD = auto()
+    """By the field's type; 0 for what has no sign."""
+    FIELD_OR_REFUSE = auto()
+    """By the field's type; an error for what has no sign."""
+    WORD_BEHIND = auto()
+    """Any enum is signed; for others the word behind the type is read as an encoding."""
+    ROOT = auto()
+    """By the root type, hence 0 for any field of a struct."""
+
+
+class EnumSign(Enum):
+    """How a 32-bit enumerator becomes a 64-bit value."""
+
+    EXTENDED = auto()
+    """Always sign-extended."""
+    DECLARED = auto()
+    """As the enum's kind_flag says."""
+    SIGNED_32 = auto()
+    """Signed, then cut to 32 bits."""
+
+
+class MatchRule(Enum):
+    """How type_matches is answered."""
+
+    BY_LEVEL = auto()
+    """Members are compared by value; behind a pointer only names and kinds."""
+    FULL = auto()
+    """Members are compared through pointers as well."""
+    UNSUPPORTED = auto()
+    """The relocation is an error of its program."""
+    OBJECT_REFUSED = auto()
+    """An object with such a record is refused."""
+
+
+class FlexibleRule(Enum):
+    """When an array of no length may be indexed."""
+
+    LAST_MEMBER = auto()
+    """When it is the last member of its struct or union."""
+    INDEX_OF_LAST_MEMBER = auto()
+    """On the local side, when the *index* is the number of the struct's last member."""
+
+
+class FloatRule(Enum):
+    """Whether FLOAT types are compatible for type relocations."""
+
+    NO = auto()
+    YES = auto()
+    REFUSE = auto()
+
+
+class LocalTypeId(Enum):
+    """What local_type_id becomes."""
+
+    OBJECT = auto()
+    """The id in the object's BTF."""
+    GENERATED = auto()
+    """The id in the BTF that the loader writes for this program."""
+
+
+class LinkOrder(Enum):
+    """In which order subprograms are appended."""
+
+    DEPTH_FIRST = auto()
+    BREADTH_FIRST = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class LoaderPolicy:
+    """One loader version; the fields say how it behaves, `notes` since which commit."""
+
+    id: str
+    title: str
+    strategy: Strategy
+    flavor: FlavorRule
+    candidate_kinds: CandidateKinds
+    modules: ModuleSearch
+    pruning: bool
+    missing_type: Missing
+    wide_poison: WidePoison
+    size_change: SizeChange
+    array_size: ArraySize
+    bitfield_load: BitfieldLoad
+    signedness: Signedness
+    enum_sign: EnumSign
+    type_matches: MatchRule
+    float_types: FloatRule
+    local_type_id: LocalTypeId
+    link_order: LinkOrder
+    checks_value: bool
+    """Compare the instruction with the value that the compiler is expected to have written."""
+    checks_type_ids: bool
+    """Compare type ids as well, which breaks objects that a linker renumbered."""
+    errors_stop_object: bool
+    """An error refuses the whole object, not only its program."""
+    names_error_function: bool
+    """An error tells the function that it happened in."""
+    relocates_subprograms: bool
+    """Functions of .text are relocated on their own; else only as part of a program."""
+    anonymous_matches_any: bool
+    """An anonymous enum or FWD is compatible with a named one."""
+    new_value_errors_poison: bool
+    """An error in computing the target's value poisons instead of refusing."""
+    immediate_overflow_refused: bool
+    newest_kind: BtfKind
+    """BTF with a newer kind cannot be read."""
+    match_levels: int = 32
+    """By-value levels that type compatibility and type_matches go down."""
+    flexible_arrays: FlexibleRule = FlexibleRule.LAST_MEMBER
+    counts_last_dimension_only: bool = False
+    """The size of an array of arrays counts only its innermost dimension."""
+    refused_offset_stays: bool = False
+    """A member refused inside an anonymous struct leaves its offset added to the search."""
+    refuses_anonymous_roots: bool = True
+    """A relocation of a type without a name is an error."""
+    object_btf_error: str = "EINVAL"
+    """The code under which an object's BTF that cannot be read is reported."""
+    target_btf_error: str = "EINVAL"
+    sizes_unsized_candidates: bool = False
+    """The size of a candidate is asked before its kind, so one without a size is an error."""
+    fixup_named_by_value: bool = False
+    """Error texts name a patch by its values instead of by its record."""
+    errno_names: bool = True
+    """Error texts name the errno (`-EINVAL`); older versions print its number."""
+    notes: tuple[str, ...] = field(default=())
+    """One line for each behaviour that a commit changed: what, since when, which commit."""
+
+    @property
+    def family(self) -> str:
+        """The part of the id before the version."""
+        return self.id.partition("@")[0]
+
+    @property
+    def version(self) -> str:
+        """The part of the id behind the `@`."""
+        return self.id.partition("@")[2]

@@ -1,0 +1,167 @@
+"""Relocating a whole object against one target as one loader version does."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from engine.btf.decode import Btf
+from engine.btf.kinds import BtfKind
+from engine.core.candidates import Target
+from engine.core.grouped import GroupedRelocator
+from engine.core.kinds import CoreReloKind
+from engine.core.policy import LoaderPolicy, MatchRule, Strategy
+from engine.core.prepare import PreparedObject, prepare
+from engine.core.result import FunctionResult, LoaderError, ObjectResult
+from engine.core.sequential import SequentialRelocator
+from engine.core.work import DebugSink, FunctionWork, Record, Run
+from engine.elf.object import ElfObject
+from engine.errors import ByteOrderMismatch
+from engine.insn.codec import SLOT_BYTES
+
+_KINDS = {int(kind): kind for kind in CoreReloKind}
+
+
+def relocate_object(
+    source: ElfObject | PreparedObject,
+    target: Target,
+    policy: LoaderPolicy,
+    *,
+    debug: DebugSink | None = None,
+) -> ObjectResult:
+    """Apply every CO-RE relocation of an object; functions are not linked to each other.
+
+    A loader's refusal is a value of the result, never an exception. An object without BTF
+    comes back unchanged. `debug` receives the loader's own debug lines where it has any.
+
+    Raises ByteOrderMismatch when object and target differ in byte order, and what `prepare`
+    raises for malformed objects.
+    """
+    prepared = source if isinstance(source, PreparedObject) else prepare(source)
+    _check_byte_orders(prepared, target)
+    works = [
+        FunctionWork(function, list(function.insns), lines)
+        for function, lines in zip(prepared.functions, prepared.lines, strict=True)
+    ]
+    error = _relocate(prepared, works, target, policy, debug)
+    return ObjectResult(
+        policy.id, tuple(_result(work, refused=error is not None) for work in works), error
+    )
+
+
+def _check_byte_orders(prepared: PreparedObject, target: Target) -> None:
+    order = prepared.obj.byte_order
+    for name, btf in (("vmlinux", target.btf), *target.modules):
+        if btf.byte_order != order:
+            raise ByteOrderMismatch(
+                f"the object is {order}-endian, the BTF of {name} {btf.byte_order}-endian",
+                hint="Compile for the kernel's byte order or choose another kernel.",
+            )
+
+
+def _relocate(
+    prepared: PreparedObject,
+    works: list[FunctionWork],
+    target: Target,
+    policy: LoaderPolicy,
+    debug: DebugSink | None,
+) -> LoaderError | None:
+    if prepared.btf is None:
+        return None
+    refused = _readable(prepared.btf, prepared, target, policy)
+if refused is not None or not prepared.ext.core_relos:
+        return refused
+    run = Run(prepared.btf, prepared.ext, target, policy, debug)
+    if policy.strategy is Strategy.GROUPED:
+        return _relocate_grouped(run, works)
+    relocator = SequentialRelocator(run)
+    for record in _records(run, works):
+        error = relocator.relocate(record)
+        if error is not None:
+            if policy.names_error_function:
+                record.work.error = error
+            return error
+    return None
+
+
+def _relocate_grouped(run: Run, works: list[FunctionWork]) -> LoaderError | None:
+    relocator = GroupedRelocator(run)
+    units: dict[int, list[Record]] = {}
+    for record in _records(run, works):
+        units.setdefault(id(record.work), []).append(record)
+    for records in units.values():
+        records.sort(key=lambda record: record.slot)
+        records[0].work.error = relocator.relocate(records)
+    return None
+
+
+def _records(run: Run, works: list[FunctionWork]) -> Iterator[Record]:
+    """All records with their functions, in the order of .BTF.ext.
+
+    Records for code of no known function are left out: a linker leaves them behind when it
+    drops a weak function.
+    """
+    for section, relos in run.ext.core_relos.items():
+        inside = [work for work in works if work.function.section == section]
+        if run.debug is not None:
+            run.debug(f"sec '{section}': found {len(relos)} CO-RE relocations")
+        for number, relo in enumerate(relos):
+            for work in inside:
+                function = work.function
+                if function.offset <= relo.insn_off < function.end:
+                    slot = (relo.insn_off - function.offset) // SLOT_BYTES
+                    yield Record(number, relo, _KINDS.get(relo.kind), work, slot)
+                    break
+
+
+def _readable(
+    local: Btf, prepared: PreparedObject, target: Target, policy: LoaderPolicy
+) -> LoaderError | None:
+    """Refuse what this loader version cannot even read."""    if policy.newest_kind < BtfKind.ENUM64:
+        places = [(policy.object_btf_error, local), (policy.target_btf_error, target.btf)]
+        for code, btf in places:
+            newer = _first_newer(btf, policy.newest_kind)
+            if newer is not None:
+                return LoaderError(code, f"type id {newer}: unknown kind {int(btf.kind(newer))}")
+    if policy.type_matches is MatchRule.OBJECT_REFUSED:
+        for relos in prepared.ext.core_relos.values():
+            for relo in relos:
+                if relo.kind >= CoreReloKind.TYPE_MATCHES:
+                    return LoaderError(
+                        policy.object_btf_error, f"invalid BTF relocation kind `{relo.kind}`"
+                    )
+    return None
+
+
+def _first_newer(btf: Btf, newest: BtfKind) -> int | None:
+    """The first type of a kind that the loader does not know, remembered per BTF."""
+    key = f"core.newer-than.{int(newest)}"
+    if key not in btf.caches:
+        btf.caches[key] = next(
+            (number for number in range(btf.first_id, len(btf)) if btf.kind(number) > newest),
+            None,
+        )
+    found: int | None = btf.caches[key]
+    return found
+
+
+def _result(work: FunctionWork, *, refused: bool) -> FunctionResult:
+    function = work.function
+    slot_map: list[int | None] = []
+    kept = 0
+    for slot in range(len(function.insns)):
+        lost = slot in work.lost_slots
+        slot_map.append(None if lost else kept)
+        kept += not lost
+    after = tuple(insn for slot, insn in enumerate(work.insns) if slot not in work.lost_slots)
+    done = not refused and work.error is None
+    return FunctionResult(
+        name=function.name,
+        section=function.section,
+        offset=function.offset,
+        before=function.insns,
+        after=after if done else None,
+        slot_map=tuple(slot_map),
+        relocations=tuple(sorted(work.relocations, key=lambda row: row.number)),
+        lines=work.lines,
+        error=work.error,
+    )

@@ -1,0 +1,259 @@
+"""One relocation at a time, as libbpf, the kernel and aya do it.
+
+Every candidate is matched on its own; all that match must lead to the same value. With
+pruning, what matched once is all that later relocations of the same type may choose from.
+
+Follows: libbpf src/relo_core.c bpf_core_calc_relo_insn, src/libbpf.c bpf_object__relocate_core
+@ v1.7.0.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from engine.btf.kinds import TypeId
+from engine.core.candidates import Candidate, NameHits, find_candidates
+from engine.core.debuglog import candidate_line, spec_text
+from engine.core.kinds import CoreReloKind
+from engine.core.match import match_spec
+from engine.core.patch import patch_insn
+from engine.core.policy import MatchRule
+from engine.core.refusal import Refusal
+from engine.core.result import LoaderError, OutcomeWord
+from engine.core.spec import AccessSpec, parse_spec
+from engine.core.trace import Step, StepKind
+from engine.core.values import RelocValue, compute
+from engine.core.work import Record, Run, finished
+from engine.errors import BtfDecodeError, BtfTypeError
+from engine.insn.codec import SLOT_BYTES
+
+
+@dataclass(slots=True)
+class SequentialRelocator:
+    """Keeps the candidate lists of one object, which pruning makes order-dependent."""
+
+    run: Run
+    cache: dict[TypeId, list[Candidate]] = field(default_factory=dict)
+    hits: dict[TypeId, NameHits] = field(default_factory=dict)
+
+    def relocate(self, record: Record) -> LoaderError | None:
+        """Resolve one record and patch its instruction; gives the loader's refusal, if any."""
+        steps: list[Step] = []
+        prefix = f"prog '{record.work.function.name}': relo #{record.number}: "
+        stage, local = "failed to relocate", None
+        try:
+            local, value = self._resolve(record, steps, prefix)
+            stage = f"failed to patch insn #{record.slot}"            self._patch(record, local, value, steps, prefix)
+            return None
+except (Refusal, BtfTypeError, BtfDecodeError) as error:
+            refusal = error if isinstance(error, Refusal) else Refusal("EINVAL", error.message)
+            if refusal.text:
+                self.run.warn(prefix + refusal.text)
+            self.run.warn(f"{prefix}{stage}: {self.run.errno(refusal.code)}")
+            steps.append(Step(StepKind.FAILURE, text=refusal.text or refusal.code))
+            finished(record, "failed", _describe(self.run, record, local), steps)
+            return LoaderError(refusal.code, "\n".join(self.run.warnings))
+
+    def _patch(
+        self,
+        record: Record,
+        local: AccessSpec,        value: RelocValue,
+        steps: list[Step],
+        prefix: str,
+    ) -> None:
+        run, work = self.run, record.work
+        debug = run.debug
+        before = tuple(work.insns[record.slot : record.slot + 2])
+        patch = patch_insn(
+            work.insns,
+            record.slot,
+            value,
+            run.policy,
+            warn=lambda text: run.warn(prefix + text),
+            note=(lambda text: debug(prefix + text)) if debug else lambda text: None,
+        )
+        after = tuple(work.insns[record.slot : record.slot + 2])
+        if patch.poisoned:
+            steps.append(Step(StepKind.POISON, text="" if value.poison else "resize"))
+            finished(record, "poisoned", local.path, steps, value.orig, None)
+            return
+        steps.append(Step(StepKind.PATCH, text=patch.field))
+        outcome: OutcomeWord = "unchanged" if before == after else "patched"
+        finished(record, outcome, local.path, steps, value.orig, value.new)
+
+    def _resolve(
+        self, record: Record, steps: list[Step], prefix: str
+    ) -> tuple[AccessSpec, RelocValue]:
+        run, relo = self.run, record.relo
+        root = run.local_btf.type(relo.type_id)
+        if record.kind is None:
+            raise Refusal(
+                "EOPNOTSUPP",
+                f"unrecognized CO-RE relocation unknown ({relo.kind}) at insn "
+                f"#{relo.insn_off // SLOT_BYTES}",
+            )
+        if record.kind is CoreReloKind.TYPE_MATCHES and run.policy.type_matches is (
+            MatchRule.UNSUPPORTED
+        ):
+            raise Refusal("EOPNOTSUPP", f"unrecognized CO-RE relocation unknown ({relo.kind})")
+        if record.kind is not CoreReloKind.TYPE_ID_LOCAL:
+            self._candidates(record, steps)
+        local = self._local(record, record.kind, prefix)
+        steps.insert(0, Step(StepKind.LOCAL, spec=local, type_id=root.id))
+        if run.debug is not None:
+            run.debug(prefix + spec_text(local, run.local_btf))
+        if record.kind is CoreReloKind.TYPE_ID_LOCAL:
+            return local, RelocValue(root.id, root.id, validate=False)        return local, self._choose(record, local, steps, prefix)
+
+    def _local(self, record: Record, kind: CoreReloKind, prefix: str) -> AccessSpec:
+        run, relo = self.run, record.relo        try:
+            return parse_spec(run.local_btf, relo, kind, run.policy.flexible_arrays)
+        except Refusal as refusal:
+            if refusal.text:
+                run.warn(f"prog '{record.work.function.name}': {refusal.text}")
+            root = run.local_btf.type(relo.type_id)
+            raise Refusal(
+                "EINVAL",
+                f"parsing [{root.id}] {root.kind.word} {root.name or '<anon>'} + {relo.access} "
+                f"failed: {run.errno(refusal.code)}",
+            ) from refusal
+
+    def _candidates(self, record: Record, steps: list[Step]) -> None:
+        """Fill the candidate list of the record's type, once per object."""
+        run, type_id = self.run, record.relo.type_id
+        root = run.local_btf.type(type_id)
+        if type_id not in self.cache:
+            if not root.name and run.policy.refuses_anonymous_roots:
+                raise Refusal(
+                    "EINVAL",
+                    f"target candidate search failed for [{type_id}] {root.kind.word} "
+                    f"{root.name}: {run.errno('EINVAL')}",
+                )
+            hits = find_candidates(root, run.target, run.policy)
+            self.hits[type_id] = hits
+            self.cache[type_id] = list(hits.candidates)
+            if run.debug is not None:
+                for candidate in hits.candidates:
+                    run.debug(candidate_line(root, candidate))
+        hits = self.hits[type_id]
+        for refused in hits.refused:
+            steps.append(
+                Step(
+                    StepKind.OTHER_KIND,
+                    type_id=refused.type_id,
+                    origin=refused.origin,
+                    text=refused.btf.kind(refused.type_id).word,
+                )
+            )
+        pruned = len(hits.candidates) - len(self.cache[type_id])
+        if pruned:
+            steps.append(Step(StepKind.PRUNED, value=pruned))
+
+    def _choose(
+        self, record: Record, local: AccessSpec, steps: list[Step], prefix: str
+    ) -> RelocValue:
+        run = self.run
+        candidates = self.cache[record.relo.type_id]
+        kept: list[Candidate] = []
+        chosen: tuple[RelocValue, AccessSpec] | None = None
+        for number, candidate in enumerate(candidates):
+            found = self._match_one(record, local, candidate, number, steps, prefix)
+            if found is None:
+                continue
+            if chosen is None:
+                chosen = found
+            else:
+                self._must_agree(chosen, found)
+            kept.append(candidate)
+        if chosen is not None:
+            if run.policy.pruning:
+                self.cache[record.relo.type_id] = kept            return chosen[0]
+if run.debug is not None:
+            run.debug(prefix + "no matching targets found")
+        if candidates:
+            steps.append(Step(StepKind.NO_MATCH))
+        else:
+            steps.append(Step(StepKind.NO_CANDIDATE, text=local.root_name))
+        number = record.relo.insn_off // SLOT_BYTES
+        return compute(local, None, run.local_btf, run.target.btf, run.policy, number)
+
+    def _match_one(
+        self,
+        record: Record,
+        local: AccessSpec,
+        candidate: Candidate,
+        number: int,
+        steps: list[Step],
+        prefix: str,
+    ) -> tuple[RelocValue, AccessSpec] | None:
+        run = self.run
+        btf, type_id, origin = candidate
+        try:
+            match = match_spec(local, run.local_btf, btf, type_id, run.policy)
+        except Refusal as refusal:
+            target = btf.type(type_id)
+            raise Refusal(
+                refusal.code,
+                f"error matching candidate #{number} <{local.kind.word}> [{type_id}] "
+                f"{target.kind.word} {target.name}: {run.errno(refusal.code)}",
+            ) from refusal
+        if run.debug is not None:
+            word = "matching" if match.matched else "non-matching"
+            run.debug(f"{prefix}{word} candidate #{number} {spec_text(match.spec, btf)}")
+        if not match.matched:
+            steps.append(
+                Step(
+                    StepKind.REFUSED,
+                    match.detail,
+                    match.rule,
+                    type_id,
+                    origin,
+                    spec=match.spec,
+                )
+            )
+            return None
+        insn_number = record.relo.insn_off // SLOT_BYTES
+        value = compute(local, match.spec, run.local_btf, btf, run.policy, insn_number)
+        steps.append(
+            Step(
+                StepKind.MATCHED,
+                type_id=type_id,
+                origin=origin,
+                value=None if value.poison else value.new,
+                spec=match.spec,
+            )
+        )
+        return value, match.spec
+
+    def _must_agree(
+        self, first: tuple[RelocValue, AccessSpec], later: tuple[RelocValue, AccessSpec]
+    ) -> None:
+        (reference, reference_spec), (value, spec) = first, later
+        if spec.bit_offset != reference_spec.bit_offset:
+            raise Refusal(
+                "EINVAL",
+                f"field offset ambiguity: {spec.bit_offset} != {reference_spec.bit_offset}",
+            )
+        lenient = self.run.policy.new_value_errors_poison
+        if lenient and (value.poison or reference.poison):
+            return
+        if value.poison != reference.poison or value.new != reference.new:
+            raise Refusal(
+                "EINVAL",
+                f"relocation decision ambiguity: {_word(value)} {value.new} != "
+                f"{_word(reference)} {reference.new}",
+            )
+
+
+def _word(value: RelocValue) -> str:
+    return "failure" if value.poison else "success"
+
+
+def _describe(run: Run, record: Record, local: AccessSpec | None) -> str:
+    if local is not None:
+        return local.path
+    try:
+        root = run.local_btf.type(record.relo.type_id)
+    except BtfTypeError:
+        return f"type [{record.relo.type_id}] + {record.relo.access}"
+    return f"{root.kind.word} {root.name or '<anon>'} + {record.relo.access}"

@@ -1,0 +1,96 @@
+"""What a relocation run holds while it works on one object."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from engine.btf.decode import Btf
+from engine.btf.ext import BtfExt, CoreRelo, LineInfo
+from engine.core.candidates import Target
+from engine.core.kinds import CoreReloKind
+from engine.core.policy import LoaderPolicy
+from engine.core.refusal import ERRNO_NUMBERS
+from engine.core.result import LoaderError, OutcomeWord, Relocation
+from engine.core.trace import Step
+from engine.elf.programs import Function
+from engine.insn.codec import Insn
+
+DebugSink = Callable[[str], None]
+
+
+@dataclass(slots=True)
+class FunctionWork:
+    """One function while it is being relocated; `insns` keeps the slot numbers of the ELF."""
+
+    function: Function
+    insns: list[Insn]
+    lines: tuple[LineInfo | None, ...]
+    relocations: list[Relocation] = field(default_factory=list)
+    lost_slots: set[int] = field(default_factory=set)
+    error: LoaderError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One CO-RE record with the function and slot it belongs to."""
+
+    number: int
+    relo: CoreRelo
+    kind: CoreReloKind | None
+    """None for a number that is not one of the thirteen."""
+    work: FunctionWork
+    slot: int
+
+
+@dataclass(slots=True)
+class Run:
+    """Everything about one object, one target and one loader."""
+
+    local_btf: Btf
+    ext: BtfExt
+    target: Target
+    policy: LoaderPolicy
+    debug: DebugSink | None = None
+    warnings: list[str] = field(default_factory=list)
+
+    def warn(self, text: str) -> None:
+        """Keep a warning of the loader; it is part of its error text."""
+        self.warnings.append(text)
+        if self.debug is not None:
+            self.debug(text)
+
+    def errno(self, code: str) -> str:
+        """An errno as this loader version prints it: `-EINVAL` or `-22`."""
+        if self.policy.errno_names or code not in ERRNO_NUMBERS:
+            return f"-{code}"
+        return f"-{ERRNO_NUMBERS[code]}"
+
+
+def finished(
+    record: Record,
+    outcome: OutcomeWord,
+    local: str,
+    steps: list[Step],
+    orig: int | None = None,
+    new: int | None = None,
+) -> None:
+    """Add the result of one record to its function."""
+    work = record.work
+    before = work.function.insns
+    wide = record.slot < len(before) and before[record.slot].is_ld_imm64
+    work.relocations.append(
+        Relocation(
+            number=record.number,
+            slot=record.slot,
+            slots=2 if wide else 1,
+            kind=record.kind if record.kind is not None else CoreReloKind.FIELD_BYTE_OFFSET,
+            access=record.relo.access,
+            local=local,
+            orig=orig,
+            new=new,
+            outcome=outcome,
+            line=work.lines[record.slot] if record.slot < len(work.lines) else None,
+            trace=tuple(steps),
+        )
+    )
