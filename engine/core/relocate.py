@@ -68,7 +68,7 @@ def _relocate(
     if prepared.btf is None:
         return None
     refused = _readable(prepared.btf, prepared, target, policy)
-if refused is not None or not prepared.ext.core_relos:
+    if refused is not None or not prepared.ext.core_relos:
         return refused
     run = Run(prepared.btf, prepared.ext, target, policy, debug)
     if policy.strategy is Strategy.GROUPED:
@@ -116,7 +116,8 @@ def _records(run: Run, works: list[FunctionWork]) -> Iterator[Record]:
 def _readable(
     local: Btf, prepared: PreparedObject, target: Target, policy: LoaderPolicy
 ) -> LoaderError | None:
-    """Refuse what this loader version cannot even read."""    if policy.newest_kind < BtfKind.ENUM64:
+    """Refuse what this loader version cannot even read."""
+    if policy.newest_kind < BtfKind.ENUM64:
         places = [(policy.object_btf_error, local), (policy.target_btf_error, target.btf)]
         for code, btf in places:
             newer = _first_newer(btf, policy.newest_kind)

@@ -43,9 +43,10 @@ class SequentialRelocator:
         stage, local = "failed to relocate", None
         try:
             local, value = self._resolve(record, steps, prefix)
-            stage = f"failed to patch insn #{record.slot}"            self._patch(record, local, value, steps, prefix)
+            stage = f"failed to patch insn #{record.slot}"
+            self._patch(record, local, value, steps, prefix)
             return None
-except (Refusal, BtfTypeError, BtfDecodeError) as error:
+        except (Refusal, BtfTypeError, BtfDecodeError) as error:
             refusal = error if isinstance(error, Refusal) else Refusal("EINVAL", error.message)
             if refusal.text:
                 self.run.warn(prefix + refusal.text)
@@ -57,7 +58,8 @@ except (Refusal, BtfTypeError, BtfDecodeError) as error:
     def _patch(
         self,
         record: Record,
-        local: AccessSpec,        value: RelocValue,
+        local: AccessSpec,
+        value: RelocValue,
         steps: list[Step],
         prefix: str,
     ) -> None:
@@ -103,10 +105,12 @@ except (Refusal, BtfTypeError, BtfDecodeError) as error:
         if run.debug is not None:
             run.debug(prefix + spec_text(local, run.local_btf))
         if record.kind is CoreReloKind.TYPE_ID_LOCAL:
-            return local, RelocValue(root.id, root.id, validate=False)        return local, self._choose(record, local, steps, prefix)
+            return local, RelocValue(root.id, root.id, validate=False)
+        return local, self._choose(record, local, steps, prefix)
 
     def _local(self, record: Record, kind: CoreReloKind, prefix: str) -> AccessSpec:
-        run, relo = self.run, record.relo        try:
+        run, relo = self.run, record.relo
+        try:
             return parse_spec(run.local_btf, relo, kind, run.policy.flexible_arrays)
         except Refusal as refusal:
             if refusal.text:
@@ -167,8 +171,9 @@ except (Refusal, BtfTypeError, BtfDecodeError) as error:
             kept.append(candidate)
         if chosen is not None:
             if run.policy.pruning:
-                self.cache[record.relo.type_id] = kept            return chosen[0]
-if run.debug is not None:
+                self.cache[record.relo.type_id] = kept
+            return chosen[0]
+        if run.debug is not None:
             run.debug(prefix + "no matching targets found")
         if candidates:
             steps.append(Step(StepKind.NO_MATCH))
