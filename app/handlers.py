@@ -24,6 +24,7 @@ log = logging.getLogger("coreplay")
 
 ErrorRenderer = Callable[[Request, AppError], Response]
 
+_FOR_PROGRAMS: Final = frozenset({"/healthz", "/openapi.json"})
 _HTTP_CODES: Final = {404: "not-found", 405: "method-not-allowed", 413: "body-too-large"}
 _HTTP_HINTS: Final = {
     404: "The start page is /, the API is described at /api/docs.",
@@ -59,7 +60,7 @@ def error_response(request: Request, error: AppError) -> Response:
 def wants_json(request: Request) -> bool:
     """Tell whether a program asked: the API and the health check answer nothing but JSON."""
     path = request.url.path
-    return (path.startswith("/api/") and path != "/api/docs") or path == "/healthz"
+    return (path.startswith("/api/") and path != "/api/docs") or path in _FOR_PROGRAMS
 
 
 def as_text(error: AppError) -> str:

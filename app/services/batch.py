@@ -53,7 +53,6 @@ class JobError(Exception):
 class Job:
     """One line, checked."""
 
-    id: str | int | None
     object: str
     btf: str
     base_btf: str | None
@@ -80,7 +79,7 @@ class Batch:
         known: Answer = {"id": None, "loader": None}
         try:
             fields = _fields(line)
-            known = {"id": _id(fields), "loader": _text_or_none(fields.get("loader"))}
+            known = {"id": fields.get("id"), "loader": fields.get("loader")}
             return known | self._programs(_job(fields))
         except JobError as error:
             return known | _refusal(error.code, error.text)
@@ -175,15 +174,6 @@ def _fields(line: str) -> dict[str, object]:
     return fields
 
 
-def _id(fields: dict[str, object]) -> str | int | None:
-    value = fields.get("id")
-    return value if isinstance(value, (str, int)) else None
-
-
-def _text_or_none(value: object) -> str | None:
-    return value if isinstance(value, str) else None
-
-
 def _job(fields: dict[str, object]) -> Job:
     """Check the fields; others than a job's are ignored, so that answers can be jobs again."""
     texts: dict[str, str] = {}
@@ -198,7 +188,7 @@ def _job(fields: dict[str, object]) -> Job:
     stage = fields.get("stage", "core")
     if stage not in STAGES:
         raise JobError("job-malformed", f"stage must be one of {', '.join(STAGES)}")
-    return Job(_id(fields), base_btf=base, stage=str(stage), **texts)
+    return Job(base_btf=base, stage=str(stage), **texts)
 
 
 def _program(function: FunctionResult, byte_order: ByteOrder) -> Answer:
