@@ -1,0 +1,80 @@
+"""Where each jump was meant to go and where it goes after relocation.
+
+A loader that shortens a program without moving its jumps (cilium/ebpf v0.9.0 to v0.13.0)
+leaves every jump across the lost slot off by one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from engine.core.result import FunctionResult
+from engine.insn.opcodes import jump_target
+
+Landing = Literal["fine", "wrong-slot", "middle-of-load", "past-the-end"]
+
+
+@dataclass(frozen=True, slots=True)
+class JumpCheck:
+    """One jump; all slots but `slot_before` are slots after relocation.
+
+    `intended` is None when the jump never had a target inside the function. `lost` counts the
+    slots that vanished between the jump and where it was meant to go.
+    """
+
+    slot_before: int
+    slot_after: int
+    intended: int | None
+    actual: int
+    landing: Landing
+    lost: int = 0
+
+
+def check_jumps(result: FunctionResult) -> tuple[JumpCheck, ...]:
+    """Compare every jump of a function before and after; empty when the loader refused.
+
+    Calls are not looked at: loaders link them anew. Whether a jump can run is not asked.
+    """
+    if result.after is None:
+        return ()
+    checks = []
+    second_slots = _second_slots(result)
+    for slot, insn in enumerate(result.before):
+        target = jump_target(slot, insn)
+        after = result.slot_map[slot]
+        if target is None or after is None or slot in second_slots:
+            continue
+        if result.after[after] != insn:
+            continue
+        checks.append(_check(result, slot, target, after))
+    return tuple(checks)
+
+
+def _second_slots(result: FunctionResult) -> frozenset[int]:
+    return frozenset(slot + 1 for slot, insn in enumerate(result.before) if insn.is_ld_imm64)
+
+
+def _check(result: FunctionResult, slot: int, target: int, after: int) -> JumpCheck:
+    code = result.after or ()
+    actual = after + target - slot
+    intended = _mapped(result, target)
+    if intended == actual:
+        landing: Landing = "fine"
+    elif not 0 <= actual < len(code):
+        landing = "past-the-end"
+    elif actual and code[actual - 1].is_ld_imm64 and code[actual].code == 0:
+        landing = "middle-of-load"
+    else:
+        landing = "wrong-slot"
+    low, high = sorted((slot, min(max(target, 0), len(result.slot_map))))
+    lost = sum(place is None for place in result.slot_map[low:high])
+    return JumpCheck(slot, after, intended, actual, landing, lost)
+
+
+def _mapped(result: FunctionResult, target: int) -> int | None:
+    if 0 <= target < len(result.slot_map):
+        return result.slot_map[target]
+    if target == len(result.slot_map):
+        return len(result.after or ())
+    return None
