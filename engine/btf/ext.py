@@ -94,7 +94,8 @@ def decode_ext(data: bytes, byte_order: ByteOrder, string: StringOf) -> BtfExt:
     hdr_len = reader.u32(4)
     if hdr_len < _MIN_HEADER or hdr_len > len(data):
         raise BtfExtDecodeError(f"header length {hdr_len} is impossible", at=4)
-    records = [_subsection(reader, hdr_len, field, minimum) for field, minimum in ((8, 8), (16, 16))]
+    fields = ((8, 8), (16, 16))
+    records = [_subsection(reader, hdr_len, field, minimum) for field, minimum in fields]
     relos: dict[str, list[tuple[int, ...]]] = {}
     if hdr_len >= _CORE_HEADER:
         relos = _named(_subsection(reader, hdr_len, 24, 16), string)
