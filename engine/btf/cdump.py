@@ -8,16 +8,22 @@ Follows: bpftool's `btf dump file X format c` (guard, attribute, suffixes of rep
 
 from __future__ import annotations
 
+from collections.abc import Set
+from dataclasses import dataclass
 from typing import Final
 
-from engine.btf.c_decl import VA_LIST, Declarations, Needs
+from engine.btf.c_decl import VA_LIST, Declarations, Definition, Needs
 from engine.btf.c_names import CNames
 from engine.btf.cdump_order import Ordered
+from engine.btf.cdump_slice import closure
 from engine.btf.decode import Btf
 from engine.btf.kinds import COMPOSITE_KINDS, ENUM_KINDS, BtfKind, TypeId
 from engine.btf.scan import ids_of_kinds
 
 HEADER_KINDS: Final = COMPOSITE_KINDS | ENUM_KINDS | {BtfKind.TYPEDEF, BtfKind.FWD}
+_CACHE_KEY: Final = __name__
+_MOST_CACHED: Final = 6000
+"""Definitions kept for the next slice of the same kernel; about 2 MB of text."""
 _PROLOGUE: Final = """\
 #ifndef __VMLINUX_H__
 #define __VMLINUX_H__
@@ -36,6 +42,14 @@ _EPILOGUE: Final = """\
 """
 
 
+@dataclass(frozen=True, slots=True)
+class _Written:
+    """Definitions of one kernel that earlier slices held."""
+
+    declarations: Declarations
+    definitions: dict[int, Definition]
+
+
 def dump_header(btf: Btf) -> str:
     """The vmlinux.h of a kernel: all structs, unions, enums and typedefs.
 
@@ -51,6 +65,25 @@ def dump_header(btf: Btf) -> str:
         elif not name and btf.kind(type_id) in ENUM_KINDS:
             anonymous.append(type_id)
     for type_id in anonymous:
+        ordered.loose_enum(type_id)
+    return wrap(ordered.text)
+
+
+def slice_header(btf: Btf, names: Set[str]) -> str:
+    """The part of the vmlinux.h that a program with these names needs.
+
+    `names` are all identifiers of the program's own files; what libbpf's headers need is added.
+    Definitions read the same as in `dump_header`. Raises BtfTypeError as that does.
+    """
+    complete, loose_enums = closure(btf, names)
+    written = btf.caches.get(_CACHE_KEY)
+    if not isinstance(written, _Written) or len(written.definitions) > _MOST_CACHED:
+        written = btf.caches[_CACHE_KEY] = _Written(Declarations(btf, CNames(btf)), {})
+    ordered = Ordered(btf, written.declarations, written.definitions)
+    for type_id in complete:
+        if btf.name(type_id):
+            ordered.complete(type_id)
+    for type_id in loose_enums:
         ordered.loose_enum(type_id)
     return wrap(ordered.text)
 
