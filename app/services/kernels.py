@@ -13,6 +13,7 @@ from typing import Final
 
 from engine.errors import EngineError
 from engine.kernels.catalog import Added, Catalog
+from engine.kernels.extract import debian_arch
 from engine.kernels.health import Health
 from engine.kernels.snapshot import Snapshot
 
@@ -76,7 +77,13 @@ def add_kernel(
     """
     if str(file) != RUNNING:
         return catalog.add_all(Path(file), release=release)
-    return catalog.add_all(RUNNING_BTF, name=RUNNING, release=release or os.uname().release)
+    machine = os.uname()
+    return catalog.add_all(
+        RUNNING_BTF,
+        name=RUNNING,
+        release=release or machine.release,
+        arch=debian_arch(machine.machine),
+    )
 
 
 def add_upload(

@@ -6,7 +6,7 @@ import difflib
 import re
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -113,12 +113,21 @@ class Catalog:
         return tuple(added.snapshot for added in self.add_all(source, name=name, release=release))
 
     def add_all(
-        self, source: Path | bytes, *, name: str = "", release: str | None = None
+        self,
+        source: Path | bytes,
+        *,
+        name: str = "",
+        release: str | None = None,
+        arch: str | None = None,
     ) -> tuple[Added, ...]:
-        """Do what `add` does, and tell for each kernel whether it is new."""
+        """Do what `add` does, and tell for each kernel whether it is new.
+
+        `arch` is Debian's word for the architecture, for a file that does not tell it.
+        """
         if release is not None:
             checked_release(release, "release")
-        rows = [(btf, _parse(btf)) for btf in extract_btf(source, name=name)]
+        found = extract_btf(source, name=name)
+        rows = [(replace(btf, arch=btf.arch or arch), _parse(btf)) for btf in found]
         return tuple(self._store(btf, parsed, release or btf.release) for btf, parsed in rows)
 
     def _store(self, extracted: ExtractedBtf, btf: Btf, release: str | None) -> Added:

@@ -203,7 +203,10 @@ _ARCH_WORDS: Final = {"x86_64": "amd64", "aarch64": "arm64", "powerpc64le": "ppc
 
 def _arch_in(release: str | None) -> str | None:
     """Give the architecture a release ends in: `6.12.107+deb13-s390x`, `5.4.17-2136.el8.x86_64`."""
-    if release is None:
-        return None
-    words = re.split(r"[-.]", release)
-    return next((_ARCH_WORDS[word] for word in reversed(words) if word in _ARCH_WORDS), None)
+    words = re.split(r"[-.]", release or "")
+    return next((arch for word in reversed(words) if (arch := debian_arch(word))), None)
+
+
+def debian_arch(machine: str) -> str | None:
+    """Give Debian's word for an architecture, whether it is that or uname's: x86_64 is amd64."""
+    return _ARCH_WORDS.get(machine)

@@ -87,7 +87,7 @@ def _from_elf(image: Image, place: str) -> Found:
     elf = read_elf(image, place)
     at, size = elf.btf
     if not size:
-        raise KernelFileError("the vmlinux has no .BTF section", place=place, hint=NO_BTF)
+        raise KernelFileError("this ELF file has no .BTF section", place=place, hint=NO_BTF)
     length = btf_length(image, at)
     if length is None or length > size:
         raise KernelFileError(

@@ -11,6 +11,7 @@ from app.services import kernels
 from app.services.kernels import add_kernel, add_upload, list_kernels, show_kernel
 from engine.errors import KernelFileError, KernelUnknown
 from engine.kernels.catalog import Catalog
+from engine.kernels.extract import debian_arch
 from tests.support.btf_writer import BtfWriter
 from tests.support.kernel_files import kernel_btf, vmlinux
 
@@ -77,6 +78,7 @@ def test_add_the_running_kernel(
     (added,) = add_kernel(catalog, "running")
     assert added.snapshot.release == os.uname().release
     assert added.snapshot.source == "running"
+    assert added.snapshot.arch == debian_arch(os.uname().machine)
 
 
 def test_a_machine_without_btf_of_its_own(
