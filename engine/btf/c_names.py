@@ -101,13 +101,13 @@ class CNames:
 
     def enums_with(self, name: str) -> tuple[TypeId, ...]:
         """Ids of the enums that have an enumerator of this name, ascending."""
-        return self._table.enumerators.get(name, ())
+        return self._table.enums_with(name)
 
     def _rank(self, known: BtfType) -> int:
         """1 for the first of its name in its namespace, 2 for the second ..."""
         if known.kind in _IDENT_KINDS:
             return self._idents(known.name).index(known.id) + 1
-        same = self._table.types[known.name]
+        same = self._table.types(known.name)
         if len(same) == 1:
             return 1
         defined = [one for one in same if self._btf.kind(one) in _TAG_KINDS]
@@ -126,11 +126,9 @@ class CNames:
 
     def _idents(self, name: str) -> list[TypeId]:
         """Typedefs of this name, and numbers that need a typedef."""
-        return [
-            one for one in self._table.types.get(name, ()) if self._btf.kind(one) in _IDENT_KINDS
-        ]
+        return [one for one in self._table.types(name) if self._btf.kind(one) in _IDENT_KINDS]
 
     def _suffixed(self, name: str, rank: int) -> str:
-        while f"{name}___{rank}" in self._table.types:
+        while self._table.types(f"{name}___{rank}"):
             rank += 1
         return f"{name}___{rank}"

@@ -40,7 +40,6 @@ LIBBPF_NAMES: Final = frozenset(
 
 HELPER_TYPES: Final = {
     "bpf_get_current_task_btf": "task_struct",
-    "bpf_task_pt_regs": "pt_regs",
     "bpf_sk_fullsock": "bpf_sock",
     "bpf_tcp_sock": "bpf_tcp_sock",
     "bpf_get_listener_sock": "bpf_sock",
@@ -82,8 +81,8 @@ def closure(btf: Btf, names: Set[str]) -> tuple[list[TypeId], list[TypeId]]:
     for name in sorted(wanted):
         plain = _COPY_SUFFIX.sub("", name) if "___" in name else name
         for key in {name, plain}:
-            waiting += table.types.get(key, ())
-            for enum in table.enumerators.get(key, ()):
+            waiting += table.types(key)
+            for enum in table.enums_with(key):
                 if btf.name(enum):
                     waiting.append(enum)
                 else:

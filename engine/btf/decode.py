@@ -56,8 +56,8 @@ class Btf:
     def __init__(
         self,
         *,
-        words: Sequence[int],
-        offsets: Sequence[int],
+        words: array[int] | memoryview,
+        offsets: array[int] | memoryview,
         blob: bytes | mmap.mmap,
         strings_at: int,
         strings_len: int,
@@ -256,7 +256,7 @@ class Btf:
     def parts(self) -> tuple[array[int], array[int], bytes]:
         """This BTF's own words, word offsets and strings, for writing them elsewhere."""
         strings = self._blob[self._strings_at : self._strings_at + self._strings_len]
-        return array("I", self._words), array("I", self._offsets), strings
+        return _copied(self._words), _copied(self._offsets), strings
 
     def _guess_pointer_size(self) -> int:
         for offset in self._offsets[:4096]:
@@ -265,6 +265,12 @@ class Btf:
                 if size in (4, 8) and self.string(self._words[offset]) in _LONG_NAMES:
                     return size
         return 8
+
+
+def _copied(words: array[int] | memoryview) -> array[int]:
+    copy = array("I")
+    copy.frombytes(memoryview(words).cast("B"))
+    return copy
 
 
 def _read_header(data: bytes) -> tuple[ByteOrder, int, int, int, int]:

@@ -6,7 +6,6 @@ A kernel has 100,000 types; these loops run over its words and take a few hundre
 from __future__ import annotations
 
 from collections.abc import Container
-from dataclasses import dataclass
 from typing import Final
 
 from engine.btf.decode import Btf
@@ -14,27 +13,43 @@ from engine.btf.kinds import BtfKind, TypeId
 
 _ENUM_ROW_WORDS: Final = {int(BtfKind.ENUM): 2, int(BtfKind.ENUM64): 3}
 _C_KINDS: Final = frozenset(
-    {BtfKind.INT, BtfKind.FLOAT, BtfKind.STRUCT, BtfKind.UNION, BtfKind.ENUM, BtfKind.ENUM64}
+    int(kind)
+    for kind in {
+        BtfKind.INT,
+        BtfKind.FLOAT,
+        BtfKind.STRUCT,
+        BtfKind.UNION,
+        BtfKind.ENUM,
+        BtfKind.ENUM64,
+    }
     | {BtfKind.FWD, BtfKind.TYPEDEF}
 )
 _CACHE_KEY: Final = __name__
 
 
-@dataclass(frozen=True, slots=True)
 class NameTable:
-    """Names that C knows; ids are ascending, the base's first."""
+    """The names of a BTF, its base included, that C knows; ids are ascending, the base's first."""
 
-    types: dict[str, tuple[TypeId, ...]]
-    """Tags, typedefs and numbers."""
-    enumerators: dict[str, tuple[TypeId, ...]]
-    """Enumerators, with the enums that hold them."""
+    def __init__(self, btf: Btf) -> None:
+        self._base = name_table(btf.base) if btf.base else None
+        self._types, self._enumerators = _read(btf)
+
+    def types(self, name: str) -> tuple[TypeId, ...]:
+        """Tags, typedefs and numbers of this name."""
+        own = self._types.get(name.encode(), ())
+        return self._base.types(name) + own if self._base else own
+
+    def enums_with(self, name: str) -> tuple[TypeId, ...]:
+        """Enums that have an enumerator of this name."""
+        own = self._enumerators.get(name.encode(), ())
+        return self._base.enums_with(name) + own if self._base else own
 
 
 def name_table(btf: Btf) -> NameTable:
-    """The names of this BTF and its base, read at the first call."""
+    """The names of this BTF, read at the first call."""
     found = btf.caches.get(_CACHE_KEY)
     if not isinstance(found, NameTable):
-        found = btf.caches[_CACHE_KEY] = _read(btf)
+        found = btf.caches[_CACHE_KEY] = NameTable(btf)
     return found
 
 
@@ -50,32 +65,38 @@ def ids_of_kinds(btf: Btf, kinds: Container[int]) -> list[TypeId]:
     return found
 
 
-def _read(btf: Btf) -> NameTable:
-    words, offsets, _ = btf.parts()
+_Ids = dict[bytes, tuple[TypeId, ...]]
+
+
+def _read(btf: Btf) -> tuple[_Ids, _Ids]:
+    words, offsets, strings = btf.parts()
     types: dict[int, tuple[TypeId, ...]] = {}
     enumerators: dict[int, tuple[TypeId, ...]] = {}
     for type_id, at in enumerate(offsets, btf.first_id):
-        info = words[at + 1]
-        kind = info >> 24 & 0x7F
+        kind = words[at + 1] >> 24 & 0x7F
         if kind not in _C_KINDS:
             continue
         own = (TypeId(type_id),)
         name = words[at]
         if name:
             types[name] = types[name] + own if name in types else own
-        row = _ENUM_ROW_WORDS.get(kind)
-        if row:
-            for name in words[at + 3 : at + 3 + row * (info & 0xFFFFFF) : row]:
+        if kind in _ENUM_ROW_WORDS:
+            row = _ENUM_ROW_WORDS[kind]
+            for name in words[at + 3 : at + 3 + row * (words[at + 1] & 0xFFFFFF) : row]:
                 enumerators[name] = enumerators[name] + own if name in enumerators else own
-    base = name_table(btf.base) if btf.base else NameTable({}, {})
-    return NameTable(_named(btf, types, base.types), _named(btf, enumerators, base.enumerators))
+    return _named(btf, strings, types), _named(btf, strings, enumerators)
 
 
-def _named(
-    btf: Btf, by_offset: dict[int, tuple[TypeId, ...]], base: dict[str, tuple[TypeId, ...]]
-) -> dict[str, tuple[TypeId, ...]]:
-    table = dict(base)
+def _named(btf: Btf, strings: bytes, by_offset: dict[int, tuple[TypeId, ...]]) -> _Ids:
+    table: _Ids = {}
+    first = btf.first_string
     for offset, ids in by_offset.items():
-        name = btf.string(offset)
+        start = offset - first
+        if start < 0:
+            name = btf.string(offset).encode()
+        else:
+            name = strings[start : strings.find(b"\0", start)]
+            if not name.isascii():
+                name = btf.string(offset).encode()  # other bytes are shown as escapes
         table[name] = table[name] + ids if name in table else ids
     return table
