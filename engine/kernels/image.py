@@ -78,7 +78,11 @@ def find_btf(image: Image, *, place: str) -> Found:
         start, end = payload
         kind = compression_of(image[start : start + 8])
         if kind is not None:
-            found = _from_payload(image, kind, start, end, place, limits.KERNEL_IMAGE_BYTES)
+            where = f"{place}, {kind} payload at byte {start:#x}"
+            inner = _unpack(image, kind, start, end, where, limits.KERNEL_IMAGE_BYTES)
+            found = _within(inner, where)
+            if found is None:
+                raise KernelFileError("the kernel has no BTF in it", place=where, hint=NO_BTF)
             return _with(found, _x86_release(image), arch)
     return _scan(image, arch) or _from_any_payload(image, arch, place)
 
@@ -129,40 +133,41 @@ def _banner_release(image: Image) -> str | None:
     return found[1].decode("ascii") if found else None
 
 
-def _from_payload(
-    image: Image,
-    kind: str,
-    start: int,
-    end: int,
-    place: str,
-    limit: int,
-) -> Found:
-    where = f"{place}, {kind} payload at byte {start:#x}"
+def _unpack(image: Image, kind: str, start: int, end: int, place: str, limit: int) -> Image:
     with memoryview(image) as view, view[start:end] as packed:
-        inner = spool(inflate(kind, packed, place=where), limit, place=where)
-    if inner[:4] == b"\x7fELF":
-        return _from_elf(inner, where)
-    found = _scan(inner, _flat_arch(inner))
-    if found is None:
-        raise KernelFileError("the kernel has no BTF in it", place=where, hint=NO_BTF)
-    return found
+        return spool(inflate(kind, packed, place=place), limit, place=place)
+
+
+def _within(kernel: Image, place: str) -> Found | None:
+    """Find the BTF in an unpacked kernel, ELF or flat."""
+    if kernel[:4] == b"\x7fELF":
+        return _from_elf(kernel, place)
+    return _scan(kernel, _flat_arch(kernel))
 
 
 def _from_any_payload(image: Image, arch: str | None, place: str) -> Found:
-    """Try the compressed streams that seem to start in an image without a header we know."""
+    """Try the compressed streams that seem to start in an image without a header we know.
+
+    So it is with s390x, whose image is a decompressor with the kernel somewhere behind it.
+    """
+    is_kernel = arch is not None or _banner_release(image) is not None
     for magic, kind in MAGICS:
-        at = image.find(magic)
+        at = -1
         for _ in range(_PAYLOAD_TRIES):
+            at = image.find(magic, at + 1)
             if at < 0:
                 break
             try:
-                found = _from_payload(image, kind, at, len(image), place, _GUESSED_BYTES)
-                return _with(found, None, arch)
+                inner = _unpack(image, kind, at, len(image), place, _GUESSED_BYTES)
+                found = _within(inner, place)
             except KernelFileError:
-                at = image.find(magic, at + 1)
-    if arch is None and _banner_release(image) is None:
-        raise KernelFileError("this is not a kernel", place=place, hint=ACCEPTED)
-    raise KernelFileError("the kernel has no BTF in it", place=place, hint=NO_BTF)
+                continue
+            if found is not None:
+                return _with(found, None, arch)
+            is_kernel = is_kernel or _banner_release(inner) is not None
+    if is_kernel:
+        raise KernelFileError("the kernel has no BTF in it", place=place, hint=NO_BTF)
+    raise KernelFileError("this is not a kernel", place=place, hint=ACCEPTED)
 
 
 def _scan(image: Image, arch: str | None) -> Found | None:

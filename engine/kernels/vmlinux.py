@@ -17,8 +17,8 @@ from engine.errors import KernelFileError
 from engine.kernels.inflate import Image
 
 NO_BTF: Final = (
-    "The kernel was built without BTF (CONFIG_DEBUG_INFO_BTF); Debian's armhf and i386 kernels "
-    "are. Give a kernel for amd64, arm64, s390x, ppc64el or riscv64, or its .btf file."
+    "The kernel was built without BTF (CONFIG_DEBUG_INFO_BTF). Debian's have it for amd64 from "
+    "5.10 on, arm64 from 6.1, s390x, ppc64el and riscv64 from 6.12; armhf and i386 never."
 )
 ACCEPTED: Final = (
     "Give a .btf file, a vmlinux, a vmlinuz, or a Debian package (linux-image-*.deb, "

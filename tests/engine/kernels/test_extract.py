@@ -117,8 +117,10 @@ def test_compressed_flat_images(pack: type) -> None:
 
 
 def test_a_payload_behind_an_unknown_decompressor_is_found() -> None:
-    image = b"\x00\x08\x00\x00" * 3000 + gz(flat_image(BIG, magic=bytes(4)))
-    assert only(image).data == BIG
+    """As on s390x; the decompressor holds the magic it looks for as well."""
+    image = b"\x00\x08\x00\x00" * 3000 + b"\xfd7zXZ\0" + bytes(900)
+    assert only(image + xz(flat_image(BIG, magic=bytes(4)))).data == BIG
+    assert only(image + gz(flat_image(BIG, magic=bytes(4)))).data == BIG
 
 
 @pytest.mark.parametrize("packer", ["xz", "gzip", "zstd", ""])

@@ -66,6 +66,7 @@ CASES = {
     "btf leaves the file": (patch_section(KERNEL, 2, "sh_size", 1 << 62), "damaged"),
     "kernel without btf": (bzimage(xz(vmlinux(None))), "no .BTF section"),
     "flat image without btf": (flat_image(b""), "no BTF in it"),
+    "s390x kernel without btf": (bytes(5000) + xz(flat_image(b"", magic=bytes(4))), "no BTF in it"),
     "payload cut off": (bzimage(xz(KERNEL)[:-200]), "stream"),
     "package cut off": (PACKAGE[:-40], "package is cut off"),
     "package header cut off": (PACKAGE[:100], "broken member header|cut off"),
