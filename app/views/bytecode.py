@@ -1,0 +1,295 @@
+"""The bytecode table of one program: a row per slot, a column before and one per loader.
+
+Rows are the slots before relocation. A loader that loses a slot leaves a gap in its column,
+and the slots after it carry other numbers than before: the gap and the shift are both shown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from app.views.lanes import Arrow, Stroke, strokes
+from app.views.lines import LineRef, SourceLines
+from app.views.prose import anchor, loader_name, value
+from app.views.spans import HexRun, Span, hex_runs, spans
+from engine.btf.kinds import ByteOrder
+from engine.core.result import FunctionResult, Relocation
+from engine.flow.jumps import JumpCheck
+from engine.insn.codec import Insn
+from engine.insn.disasm import disassemble
+
+ROWS: Final = 1500
+"""Rows on one page; longer programs are turned over like a book."""
+
+
+@dataclass(frozen=True, slots=True)
+class Badge:
+    """A word beside an instruction; `kind` names its icon and colour."""
+
+    kind: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One slot in one column. `state` is `code`, `second`, `lost` or `none`."""
+
+    state: str
+    id: str = ""
+    slot: int | None = None
+    shift: int = 0
+    spans: tuple[Span, ...] = ()
+    hex: tuple[HexRun, ...] = ()
+    changed: bool = False
+    poisoned: bool = False
+    badges: tuple[Badge, ...] = ()
+    strokes: tuple[Stroke, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Why:
+    """What a relocation does at this slot: `#1 enumval_value`, `1 → poison`."""
+
+    record: str
+    kind: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One slot before relocation and what each loader made of it."""
+
+    slot: int
+    line: LineRef
+    opens_line: bool
+    before: Cell
+    after: tuple[Cell, ...]
+    why: tuple[Why, ...]
+    keys: str
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A loader's column; `refusal` is its message if it did not give any code."""
+
+    key: str
+    name: str
+    refusal: str = ""
+    past_end: tuple[Stroke, ...] = ()
+    lanes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Bytecode:
+    """The table; `first` and `last` are the slots on this page of `total`."""
+
+    columns: tuple[Column, ...]
+    rows: tuple[Row, ...]
+    first: int
+    last: int
+    total: int
+    previous_page: int | None
+    next_page: int | None
+    end_row: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One loader's view of the function; `function` is None if it refused the object."""
+
+    loader: str
+    function: FunctionResult | None
+    jumps: tuple[JumpCheck, ...] = ()
+    refusal: str = ""
+
+
+def bytecode(
+    sides: Sequence[Side], lines: SourceLines, byte_order: ByteOrder, *, at: int = 0
+) -> Bytecode:
+    """Build the table page that holds slot `at`; at least one side must have the function."""
+    known = next(side.function for side in sides if side.function is not None)
+    total = len(known.before)
+    first = min(max(at, 0), max(total - 1, 0)) // ROWS * ROWS
+    last = min(first + ROWS, total) - 1
+    before = _Listing("old", known.before, None, byte_order)
+    after = [_After(side, byte_order) for side in sides]
+    by_slot = _by_slot(sides)
+    rows = []
+    previous: LineRef | None = None
+    for slot in range(first, last + 1):
+        line = lines.ref(known.lines[slot] if slot < len(known.lines) else None)
+        whys = tuple(_why(versions) for versions in by_slot.get(slot, ()))
+        rows.append(
+            Row(
+                slot=slot,
+                line=line,
+                opens_line=line != previous,
+                before=before.cell(slot, slot),
+                after=tuple(column.cell(slot) for column in after),
+                why=whys,
+                keys=" ".join([f"s{slot}", *(w.record for w in whys), line.key]).strip(),
+            )
+        )
+        previous = line
+    columns = tuple(column.head() for column in after)
+    return Bytecode(
+        columns=columns,
+        rows=tuple(rows),
+        first=first,
+        last=last,
+        total=total,
+        previous_page=max(first - ROWS, 0) if first else None,
+        next_page=last + 1 if last + 1 < total else None,
+        end_row=last + 1 == total and any(column.past_end for column in columns),
+    )
+
+
+def _by_slot(sides: Sequence[Side]) -> dict[int, list[list[Relocation]]]:
+    """Group the relocations by slot; each group holds one record as every loader saw it."""
+    records: dict[int, list[Relocation]] = {}
+    for side in sides:
+        for relocation in side.function.relocations if side.function else ():
+            records.setdefault(relocation.number, []).append(relocation)
+    by_slot: dict[int, list[list[Relocation]]] = {}
+    for versions in records.values():
+        by_slot.setdefault(versions[0].slot, []).append(versions)
+    return by_slot
+
+
+def _why(versions: Sequence[Relocation]) -> Why:
+    texts = list(dict.fromkeys(change(relocation) for relocation in versions))
+    first = versions[0]
+    return Why(record=f"r{first.number}", kind=first.kind_word, text=" / ".join(texts))
+
+
+def change(relocation: Relocation) -> str:
+    """Say what the relocation does to the value: `1 → 0`, `1 → poison`, `= 24`."""
+    old = value(relocation.orig)
+    if relocation.outcome == "poisoned":
+        return f"{old} → poison"
+    if relocation.outcome in ("failed", "skipped"):
+        return f"{old}, {relocation.outcome}"
+    if relocation.new == relocation.orig:
+        return f"= {old}"
+    return f"{old} → {value(relocation.new)}"
+
+
+class _Listing:
+    """A run of instructions, disassembled once, that gives a cell per slot."""
+
+    def __init__(
+        self,
+        key: str,
+        insns: tuple[Insn, ...],
+        original: Mapping[int, Insn] | None,
+        byte_order: ByteOrder,
+    ) -> None:
+        self.key = key
+        self.insns = insns
+        self.original = original
+        self.byte_order = byte_order
+        self.lines = {line.slot: line for line in disassemble(insns, byte_order=byte_order)}
+
+    def cell(
+        self,
+        slot: int,
+        before: int,
+        *,
+        poisoned: bool = False,
+        badges: tuple[Badge, ...] = (),
+        drawn: tuple[Stroke, ...] = (),
+    ) -> Cell:
+        line = self.lines.get(slot)
+        insn = self.insns[slot]
+        original = self.original.get(before) if self.original is not None else None
+        changed = original is not None and original != insn
+        return Cell(
+            state="code" if line else "second",
+            id=f"{self.key}-{slot}",
+            slot=slot,
+            shift=slot - before,
+            spans=spans(line) if line else (),
+            hex=hex_runs(insn, original, self.byte_order),
+            changed=changed,
+            poisoned=poisoned,
+            badges=badges,
+            strokes=drawn,
+        )
+
+
+class _After:
+    """One loader's column: its listing, what is poisoned, lost, and jumped to."""
+
+    def __init__(self, side: Side, byte_order: ByteOrder) -> None:
+        self.side = side
+        self.key = anchor(side.loader)
+        function = side.function
+        self.map = function.slot_map if function and function.after is not None else ()
+        self.listing = None
+        if function and function.after is not None:
+            original = dict(enumerate(function.before))
+            self.listing = _Listing(self.key, function.after, original, byte_order)
+        self.poisoned = {
+            slot
+            for relocation in (function.relocations if function else ())
+            if relocation.outcome == "poisoned"
+            for slot in range(relocation.slot, relocation.slot + relocation.slots)
+        }
+        self.broken = [check for check in side.jumps if check.landing != "fine"]
+        self.rows = {after: row for row, after in enumerate(self.map) if after is not None}
+        self.badges = self._jump_badges()
+        self.strokes = strokes(self._arrows())
+
+    def _row(self, after: int) -> int:
+        """The row of a slot after relocation; past the end it is the row below the last."""
+        return self.rows.get(after, len(self.map))
+
+    def _arrows(self) -> list[Arrow]:
+        arrows = []
+        for check in self.broken:
+            arrows.append(Arrow("actual", check.slot_before, self._row(check.actual)))
+            if check.intended is not None:
+                arrows.append(Arrow("meant", check.slot_before, self._row(check.intended)))
+        return arrows
+
+    def _jump_badges(self) -> dict[int, tuple[Badge, ...]]:
+        badges: dict[int, list[Badge]] = {}
+        for check in self.broken:
+            add = badges.setdefault
+            meant = "" if check.intended is None else f": meant {check.intended}"
+            add(check.slot_before, []).append(Badge("stale", f"stale jump{meant}"))
+            add(self._row(check.actual), []).append(
+                Badge("lands", f"{check.slot_after} lands here")
+            )
+            if check.intended is not None:
+                add(self._row(check.intended), []).append(
+                    Badge("meant", f"{check.slot_after} was meant for this")
+                )
+        return {row: tuple(found) for row, found in badges.items()}
+
+    def cell(self, slot: int) -> Cell:
+        drawn = self.strokes.get(slot, ())
+        if self.listing is None or slot >= len(self.map):
+            return Cell(state="none")
+        after = self.map[slot]
+        if after is None:
+            return Cell(state="lost", badges=(Badge("lost", "slot lost"),), strokes=drawn)
+        poisoned = slot in self.poisoned
+        changed = self.listing.insns[after] != self.listing.original.get(slot)  # type: ignore[union-attr]
+        badges = self.badges.get(slot, ())
+        if poisoned:
+            badges = (Badge("poison", "poison"), *badges)
+        elif changed:
+            badges = (Badge("changed", "changed"), *badges)
+        return self.listing.cell(after, slot, poisoned=poisoned, badges=badges, drawn=drawn)
+
+    def head(self) -> Column:
+        return Column(
+            key=self.key,
+            name=loader_name(self.side.loader),
+            refusal=self.side.refusal,
+            past_end=self.strokes.get(len(self.map), ()),
+            lanes=max((s.lane + 1 for drawn in self.strokes.values() for s in drawn), default=0),
+        )

@@ -1,0 +1,61 @@
+"""The lines beside the bytecode that show where a broken jump goes and where it was meant to go.
+
+A lane is a narrow vertical strip in a loader's column. A broken jump takes two: a solid one to
+where it lands and a dashed one to where it was meant to land. Rows draw their own part.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final, Literal, NamedTuple
+
+LANES: Final = 6
+"""Strips that fit beside a column; further broken jumps are told in words alone."""
+
+Part = Literal["out-down", "out-up", "pass", "in-down", "in-up"]
+
+
+class Stroke(NamedTuple):
+    """The part of one lane that crosses one row."""
+
+    lane: int
+    kind: Literal["actual", "meant"]
+    part: Part
+
+
+class Arrow(NamedTuple):
+    """A line from row `start` to row `end`."""
+
+    kind: Literal["actual", "meant"]
+    start: int
+    end: int
+
+
+def strokes(arrows: Sequence[Arrow]) -> dict[int, tuple[Stroke, ...]]:
+    """Give the strokes of each row; arrows for which no lane is free are left out."""
+    rows: dict[int, list[Stroke]] = {}
+    taken: list[list[tuple[int, int]]] = [[] for _ in range(LANES)]
+    for arrow in arrows:
+        low, high = sorted((arrow.start, arrow.end))
+        if low == high:
+            continue
+        lane = next((n for n, used in enumerate(taken) if _is_free(used, low, high)), None)
+        if lane is None:
+            continue
+        taken[lane].append((low, high))
+        for row in range(low, high + 1):
+            rows.setdefault(row, []).append(Stroke(lane, arrow.kind, _part(arrow, row)))
+    return {row: tuple(parts) for row, parts in rows.items()}
+
+
+def _is_free(used: Sequence[tuple[int, int]], low: int, high: int) -> bool:
+    return all(high < start or end < low for start, end in used)
+
+
+def _part(arrow: Arrow, row: int) -> Part:
+    down = arrow.end > arrow.start
+    if row == arrow.start:
+        return "out-down" if down else "out-up"
+    if row == arrow.end:
+        return "in-down" if down else "in-up"
+    return "pass"

@@ -1,0 +1,107 @@
+"""The relocation table: what was asked, what the compiler wrote, what each loader made of it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from engine.explain.narrate import why
+
+from app.views.bytecode import Side
+from app.views.lines import NO_LINE, LineRef, SourceLines
+from app.views.prose import count, loader_name, value
+from engine.core.result import OutcomeWord, Relocation
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What one loader made of a record; `outcome` is empty if it never came to it."""
+
+    outcome: str
+    new: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why, and which loaders say so; no loaders are named when all agree."""
+
+    loaders: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One row of the table."""
+
+    number: int
+    kind: str
+    access: str
+    local: str
+    line: LineRef
+    slot: int
+    slots: int
+    orig: str
+    answers: tuple[Answer, ...]
+    reasons: tuple[Reason, ...]
+    keys: str
+
+
+def records(sides: Sequence[Side], lines: SourceLines) -> tuple[Record, ...]:
+    """Give the rows, in the order of the records in their ELF section."""
+    by_number: dict[int, dict[int, Relocation]] = {}
+    for index, side in enumerate(sides):
+        for relocation in side.function.relocations if side.function else ():
+            by_number.setdefault(relocation.number, {})[index] = relocation
+    return tuple(
+        _record(number, versions, sides, lines) for number, versions in sorted(by_number.items())
+    )
+
+
+def _record(
+    number: int, versions: dict[int, Relocation], sides: Sequence[Side], lines: SourceLines
+) -> Record:
+    first = next(iter(versions.values()))
+    line = lines.ref(first.line) if first.line else NO_LINE
+    slots = " ".join(f"s{slot}" for slot in range(first.slot, first.slot + first.slots))
+    return Record(
+        number=number,
+        kind=first.kind_word,
+        access=first.access,
+        local=first.local,
+        line=line,
+        slot=first.slot,
+        slots=first.slots,
+        orig=value(first.orig),
+        answers=tuple(_answer(versions.get(index)) for index in range(len(sides))),
+        reasons=_reasons(versions, sides),
+        keys=f"{slots} {line.key}".strip(),
+    )
+
+
+def _answer(relocation: Relocation | None) -> Answer:
+    if relocation is None:
+        return Answer("", "")
+    new = "" if relocation.outcome in ("poisoned", "failed") else value(relocation.new)
+    return Answer(relocation.outcome, new)
+
+
+def _reasons(versions: dict[int, Relocation], sides: Sequence[Side]) -> tuple[Reason, ...]:
+    said: dict[str, list[str]] = {}
+    for index, relocation in versions.items():
+        said.setdefault(why(relocation), []).append(loader_name(sides[index].loader))
+    alone = len(said) == 1
+    return tuple(
+        Reason("" if alone else ", ".join(loaders), text) for text, loaders in said.items() if text
+    )
+
+
+_ORDER: tuple[OutcomeWord, ...] = ("patched", "unchanged", "poisoned", "failed", "skipped")
+
+
+def tally(relocations: Sequence[Relocation]) -> str:
+    """Count the outcomes: `2 relocations: 1 patched, 1 poisoned`."""
+    found = Counter(relocation.outcome for relocation in relocations)
+    total = count(len(relocations), "relocation")
+    parts = [f"{found[word]} {word}" for word in _ORDER if found[word]]
+    return f"{total}: {', '.join(parts)}" if parts else "no relocations"

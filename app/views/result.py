@@ -1,0 +1,228 @@
+"""The whole result: the answer first, then its cause, then the evidence."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from app.services.analysis import Analysis, Run
+from app.views.bytecode import Bytecode, Side, bytecode
+from app.views.choices import Choices
+from app.views.failure import Remark, remarks_of
+from app.views.headline import SEVERITY, Headline, State, function_state, headline
+from app.views.lines import SourceLines
+from app.views.prose import count, size
+from app.views.relocations import Record, records, tally
+from engine.core.kinds import EXISTENCE_KINDS
+from engine.core.result import FunctionResult, Relocation
+from engine.explain.narrate import why
+
+CAUSES: Final = 3
+"""Causes named above the tables; the relocation table has them all."""
+
+
+@dataclass(frozen=True, slots=True)
+class KernelTab:
+    """One kernel with the outcome of each loader on it."""
+
+    kernel: str
+    outcomes: tuple[Headline, ...]
+    shown: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ProgramTab:
+    """One program of the object; `state` is the worst outcome among the loaders."""
+
+    key: str
+    section: str
+    slots: int
+    state: State
+    shown: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """The program whose bytes are shown."""
+
+    name: str
+    section: str
+    slots: int
+    tally: str
+    bytecode: Bytecode
+    records: tuple[Record, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """How the result came about, for whoever wants to repeat it."""
+
+    object: str
+    sha256: str
+    byte_order: str
+    command: str
+    clang: str
+    header: str
+    timing: str
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """The view model of the result part."""
+
+    kernel: str
+    headlines: tuple[Headline, ...]
+    kernels: tuple[KernelTab, ...]
+    cause_title: str
+    causes: tuple[str, ...]
+    more_causes: int
+    programs: tuple[ProgramTab, ...]
+    program: Program | None
+    remarks: tuple[Remark, ...]
+    facts: Facts
+    object_name: str
+
+
+def result(analysis: Analysis, choices: Choices, *, main: str, source: str) -> Result:
+    """Build the view model; `main` is the file in the editor, empty for an object."""
+    order = analysis.byte_order
+    kernel = choices.shown_kernel
+    heads = [headline(run, order) for run in analysis.runs]
+    shown_heads = tuple(head for head in heads if head.kernel == kernel)
+    shown = [run for run in analysis.runs if run.kernel == kernel]
+    causes = _causes(shown)
+    sections = _programs(shown)
+    chosen = _chosen(sections, choices.prog)
+    compiled = analysis.compile
+    return Result(
+        kernel=kernel,
+        headlines=shown_heads,
+        kernels=_kernel_tabs(heads, kernel),
+        cause_title="Cause" if any(head.state != "clear" for head in shown_heads) else "Missing",
+        causes=tuple(causes[:CAUSES]),
+        more_causes=max(len(causes) - CAUSES, 0),
+        programs=tuple(
+            ProgramTab(key, sides[0][1].section, len(sides[0][1].before), state, key == chosen)
+            for key, (sides, state) in sections.items()
+        ),
+        program=_program(shown, chosen, main, analysis, choices.at) if chosen else None,
+        remarks=remarks_of(compiled.diagnostics, main=main, source=source) if compiled else (),
+        facts=_facts(analysis),
+        object_name="" if compiled else (analysis.request.object_name or "object"),
+    )
+
+
+def _kernel_tabs(heads: Sequence[Headline], kernel: str) -> tuple[KernelTab, ...]:
+    by_kernel: dict[str, list[Headline]] = {}
+    for head in heads:
+        by_kernel.setdefault(head.kernel, []).append(head)
+    return tuple(KernelTab(name, tuple(found), name == kernel) for name, found in by_kernel.items())
+
+
+def _causes(runs: Sequence[Run]) -> list[str]:
+    """Say what the kernel lacks, worst first, each sentence once."""
+    wanting: dict[str, int] = {}
+    for run in runs:
+        for function in run.result.functions if run.result else ():
+            for relocation in function.relocations:
+                rank = _lack(relocation)
+                sentence = why(relocation) if rank is not None else ""
+                if rank is not None and sentence:
+                    wanting[sentence] = min(rank, wanting.get(sentence, rank))
+    return sorted(wanting, key=lambda sentence: wanting[sentence])
+
+
+def _lack(relocation: Relocation) -> int | None:
+    if relocation.outcome == "failed":
+        return 0
+    if relocation.outcome == "poisoned":
+        return 1
+    if relocation.kind in EXISTENCE_KINDS and relocation.new == 0:
+        return 2
+    return None
+
+
+Sides = list[tuple[Run, FunctionResult]]
+
+
+def _programs(runs: Sequence[Run]) -> Mapping[str, tuple[Sides, State]]:
+    """Give every program by its key (the name; with its section where names repeat)."""
+    found: dict[tuple[str, str], Sides] = {}
+    for run in runs:
+        for function in run.result.functions if run.result else ():
+            found.setdefault((function.section, function.name), []).append((run, function))
+    names = [name for _, name in found]
+    programs = {}
+    for (section, name), sides in found.items():
+        key = name if names.count(name) == 1 else f"{section}:{name}"
+        states = [function_state(f, run.jumps.get(f.name, ())) for run, f in sides]
+        programs[key] = (sides, max(states, key=SEVERITY.index))
+    return programs
+
+
+def _chosen(programs: Mapping[str, tuple[Sides, State]], wish: str) -> str:
+    """Choose the program: the one asked for, else the first among those with the worst outcome."""
+    if wish in programs or not programs:
+        return wish if wish in programs else ""
+
+    def interest(key: str) -> tuple[int, bool]:
+        sides, state = programs[key]
+        return SEVERITY.index(state), bool(sides[0][1].relocations)
+
+    return max(programs, key=interest)
+
+
+def _program(runs: Sequence[Run], key: str, main: str, analysis: Analysis, at: int) -> Program:
+    lines = SourceLines(main)
+    sides = []
+    for run in runs:
+        function = _find(run, key)
+        text = _refusal(run, function)
+        jumps = tuple(run.jumps.get(function.name, ())) if function else ()
+        sides.append(Side(run.loader, function, jumps, text))
+    known = next(side.function for side in sides if side.function is not None)
+    tallies = {tally(side.function.relocations) for side in sides if side.function is not None}
+    table = bytecode(sides, lines, analysis.byte_order, at=at)
+    return Program(
+        name=known.name,
+        section=known.section,
+        slots=len(known.before),
+        tally=tallies.pop() if len(tallies) == 1 else count(len(known.relocations), "relocation"),
+        bytecode=table,
+        records=records(sides, lines),
+    )
+
+
+def _find(run: Run, key: str) -> FunctionResult | None:
+    for function in run.result.functions if run.result else ():
+        if key in (function.name, f"{function.section}:{function.name}"):
+            return function
+    return None
+
+
+def _refusal(run: Run, function: FunctionResult | None) -> str:
+    if function is not None and function.error is not None:
+        return function.error.text
+    if run.result is not None and run.result.error is not None:
+        return run.result.error.text
+    if run.error is not None:
+        return run.error.message
+    return "" if function is not None and function.after is not None else "no code"
+
+
+def _facts(analysis: Analysis) -> Facts:
+    compiled = analysis.compile
+    took = analysis.milliseconds
+    parts = [
+        f"{name} {took[name]:.0f} ms" for name in ("compile", "parse", "relocate") if name in took
+    ]
+    return Facts(
+        object=f"{size(analysis.object_bytes)}, {count(len(analysis.functions), 'program')}",
+        sha256=analysis.object_sha256,
+        byte_order=analysis.byte_order,
+        command=compiled.command if compiled else "",
+        clang=compiled.clang_version if compiled else "",
+        header=compiled.header if compiled else "",
+        timing=", ".join(parts),
+    )

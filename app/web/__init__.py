@@ -1,0 +1,14 @@
+"""The pages: one router a page family, and how an error becomes a page."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from app.web import analyse, home
+from app.web.errors import render_error
+
+__all__ = ["render_error", "router"]
+
+router = APIRouter()
+router.include_router(home.router)
+router.include_router(analyse.router)

@@ -1,0 +1,35 @@
+"""From a view model to HTML: the Jinja environment, and a page or a part of it as a response."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import anyio.to_thread
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from starlette.requests import Request
+from starlette.responses import HTMLResponse
+
+from app.assets import ROOT
+from app.views.page import Page
+from app.web.htmx import is_partial
+
+ENVIRONMENT: Final = Environment(
+    loader=FileSystemLoader(ROOT / "templates"),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+
+
+async def respond(request: Request, page: Page, status: int = 200) -> HTMLResponse:
+    """Render what htmx asked for, the result pane or the whole page, off the event loop."""
+    template = page.part if is_partial(request) else "pages/home.html"
+    html = await anyio.to_thread.run_sync(render, request, template, page)
+    return HTMLResponse(html, status, headers={"Cache-Control": "no-cache"})
+
+
+def render(request: Request, template: str, page: object) -> str:
+    """Render one template with `page` as its model."""
+    found = ENVIRONMENT.get_template(template)
+    return found.render(page=page, asset=request.app.state.assets.url)
