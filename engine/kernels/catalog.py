@@ -131,16 +131,20 @@ class Catalog:
         return tuple(self._store(btf, parsed, release or btf.release) for btf, parsed in rows)
 
     def _store(self, extracted: ExtractedBtf, btf: Btf, release: str | None) -> Added:
+        same = _same(self.snapshots(), btf)
+        if same is not None:
+            return Added(same, fresh=False)
+        packed = pack(extracted.data)
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             with self._lock, file_lock(self.folder / ".lock"):
                 known = self._list(fresh=True).snapshots
-                same = next((s for s in known if s.sha256 == btf.sha256), None)
+                same = _same(known, btf)
                 if same is not None:
                     return Added(same, fresh=False)
                 snapshot = self._describe(extracted, btf, release, {s.id for s in known})
                 # The record comes last: without it the other file is not listed.
-                write_atomically(snapshot.path, pack(extracted.data))
+                write_atomically(snapshot.path, packed)
                 record = self.folder / f"{snapshot.id}.json"
                 write_atomically(record, snapshot.manifest().encode())
                 self._listing = None
@@ -212,6 +216,10 @@ class Catalog:
             place="kernel",
             hint=f"Known are {listed}." if listed else "Add one: coreplay kernels add FILE.",
         )
+
+
+def _same(known: tuple[Snapshot, ...], btf: Btf) -> Snapshot | None:
+    return next((snapshot for snapshot in known if snapshot.sha256 == btf.sha256), None)
 
 
 def _begins(snapshot_id: str, text: str) -> bool:

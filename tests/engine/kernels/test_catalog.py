@@ -6,6 +6,7 @@ import hashlib
 import json
 import lzma
 import pickle
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -141,6 +142,13 @@ def test_adding_twice_changes_nothing(empty: Catalog, tmp_path: Path) -> None:
     (second,) = empty.add_all(path, release="6.2")
     assert (first.fresh, second.fresh) == (True, False)
     assert first.snapshot == second.snapshot
+
+
+def test_adding_from_many_threads_stores_once(empty: Catalog) -> None:
+    with ThreadPoolExecutor(6) as pool:
+        rows = list(pool.map(lambda _: empty.add_all(BTF, name="6.1.btf"), range(6)))
+    assert sum(added.fresh for (added,) in rows) == 1
+    assert {added.snapshot.id for (added,) in rows} == {"6.1"}
 
 
 def test_a_committed_kernel_is_not_stored_again(catalog: Catalog) -> None:
