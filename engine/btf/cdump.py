@@ -15,10 +15,12 @@ from typing import Final
 from engine.btf.c_decl import VA_LIST, Declarations, Definition, Needs
 from engine.btf.c_names import CNames
 from engine.btf.cdump_order import Ordered
-from engine.btf.cdump_slice import closure
+from engine.btf.cdump_slice import closure, identifiers
 from engine.btf.decode import Btf
 from engine.btf.kinds import COMPOSITE_KINDS, ENUM_KINDS, BtfKind, TypeId
 from engine.btf.scan import ids_of_kinds
+
+__all__ = ["dump_header", "identifiers", "slice_header", "type_as_c"]
 
 HEADER_KINDS: Final = COMPOSITE_KINDS | ENUM_KINDS | {BtfKind.TYPEDEF, BtfKind.FWD}
 _CACHE_KEY: Final = __name__
