@@ -215,6 +215,8 @@ class LoaderPolicy:
     """The size of a candidate is asked before its kind, so one without a size is an error."""
     fixup_named_by_value: bool = False
     """Error texts name a patch by its values instead of by its record."""
+    poison_drops_metadata: bool = False
+    """A poisoned instruction forgets its symbol, source line and function record."""
     errno_names: bool = True
     """Error texts name the errno (`-EINVAL`); older versions print its number."""
     notes: tuple[str, ...] = field(default=())

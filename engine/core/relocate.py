@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from engine.btf.decode import Btf
 from engine.btf.kinds import BtfKind
@@ -31,7 +31,7 @@ def relocate_object(
     """Apply every CO-RE relocation of an object; functions are not linked to each other.
 
     A loader's refusal is a value of the result, never an exception. An object without BTF
-    comes back unchanged. `debug` receives the loader's own debug lines where it has any.
+    comes back unchanged. `debug` receives level and text of each line that libbpf prints.
 
     Raises ByteOrderMismatch when object and target differ in byte order, and what `prepare`
     raises for malformed objects.
@@ -46,6 +46,33 @@ def relocate_object(
     return ObjectResult(
         policy.id, tuple(_result(work, refused=error is not None) for work in works), error
     )
+
+
+def relocate_functions(
+    prepared: PreparedObject, numbers: Sequence[int], target: Target, policy: LoaderPolicy
+) -> tuple[tuple[FunctionResult, ...], LoaderError | None]:
+    """Relocate some functions together, as one linked program.
+
+    Gives all functions of the object, of which only those of `numbers` were relocated, and
+    the loader's refusal, if any. Raises ByteOrderMismatch.
+    """
+    _check_byte_orders(prepared, target)
+    works = [
+        FunctionWork(function, list(function.insns), lines)
+        for function, lines in zip(prepared.functions, prepared.lines, strict=True)
+    ]
+    error = None
+    if prepared.btf is not None:
+        error = _readable(prepared.btf, prepared, target, policy)
+        if error is None:
+            run = Run(prepared.btf, prepared.ext, target, policy)
+            chosen = [works[number] for number in numbers]
+            place = {id(work): position for position, work in enumerate(chosen)}
+            records = sorted(
+                _records(run, chosen), key=lambda record: (place[id(record.work)], record.slot)
+            )
+            error = GroupedRelocator(run).relocate(records) if records else None
+    return tuple(_result(work, refused=error is not None) for work in works), error
 
 
 def _check_byte_orders(prepared: PreparedObject, target: Target) -> None:
@@ -102,8 +129,7 @@ def _records(run: Run, works: list[FunctionWork]) -> Iterator[Record]:
     """
     for section, relos in run.ext.core_relos.items():
         inside = [work for work in works if work.function.section == section]
-        if run.debug is not None:
-            run.debug(f"sec '{section}': found {len(relos)} CO-RE relocations")
+        run.note(f"sec '{section}': found {len(relos)} CO-RE relocations")
         for number, relo in enumerate(relos):
             for work in inside:
                 function = work.function
@@ -111,6 +137,11 @@ def _records(run: Run, works: list[FunctionWork]) -> Iterator[Record]:
                     slot = (relo.insn_off - function.offset) // SLOT_BYTES
                     yield Record(number, relo, _KINDS.get(relo.kind), work, slot)
                     break
+            else:
+                run.note(
+                    f"sec '{section}': skipping CO-RE relocation #{number} for insn "
+                    f"#{relo.insn_off // SLOT_BYTES} belonging to eliminated weak subprogram"
+                )
 
 
 def _readable(

@@ -52,6 +52,7 @@ V0_22_0 = LoaderPolicy(
     new_value_errors_poison=False,
     immediate_overflow_refused=True,
     newest_kind=BtfKind.ENUM64,
+    poison_drops_metadata=True,
     object_btf_error="LoadCollectionSpec",
     target_btf_error="btf.LoadSpec",
     notes=(

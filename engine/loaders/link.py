@@ -1,0 +1,305 @@
+"""Linking: the programs as BPF_PROG_LOAD receives them, with their subprograms appended.
+
+References to maps and externs stay symbolic: file descriptors and kernel addresses are only
+known at load, so those immediates are 0 and `LinkedProgram.references` names what they mean.
+
+Follows: libbpf src/libbpf.c bpf_object__reloc_code, bpf_object__relocate_data @ v1.7.0;
+cilium/ebpf linker.go flattenInstructions, asm/instruction.go encodeFunctionReferences @ v0.22.0;
+aya-obj src/relocation.rs FunctionLinker @ 0.3.0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from engine.btf.ext import LineInfo
+from engine.btf.kinds import BtfKind, TypeId
+from engine.core.candidates import Target
+from engine.core.patch import signed32
+from engine.core.policy import LinkOrder, LoaderPolicy, Strategy
+from engine.core.prepare import PreparedObject
+from engine.core.refusal import Refusal
+from engine.core.relocate import relocate_functions, relocate_object
+from engine.core.result import FunctionResult, LoaderError
+from engine.insn.codec import SLOT_BYTES, Insn
+from engine.loaders.references import (
+    CALL,
+    PSEUDO_BTF_ID,
+    PSEUDO_CALL,
+    PSEUDO_FUNC,
+    PSEUDO_KFUNC_CALL,
+    PSEUDO_MAP_FD,
+    PSEUDO_MAP_VALUE,
+    Reference,
+    ReferenceFinder,
+)
+
+_MISSING_KFUNC = 2_002_000_000
+"""Helper number that libbpf calls in place of a missing weak kfunc, plus the extern's number."""
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """One function inside a linked program: slots `start` to `start + slots`."""
+
+    function: FunctionResult
+    start: int
+    slots: int
+
+
+@dataclass(frozen=True, slots=True)
+class LinkedProgram:
+    """One program with everything it calls; `insns` is None when it cannot be linked.
+
+    references  by slot of the linked program
+    func_infos  (slot, type id in the object's BTF), line_infos (slot, source line)
+    """
+
+    name: str
+    section: str
+    insns: tuple[Insn, ...] | None
+    pieces: tuple[Piece, ...] = ()
+    references: tuple[Reference, ...] = ()
+    func_infos: tuple[tuple[int, TypeId], ...] = ()
+    line_infos: tuple[tuple[int, LineInfo], ...] = ()
+    error: LoaderError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LinkedObject:
+    """All programs of an object as one loader hands them to the kernel."""
+
+    loader: str
+    programs: tuple[LinkedProgram, ...]
+    error: LoaderError | None = None
+    failed_function: str = ""
+
+
+def link_object(prepared: PreparedObject, target: Target, policy: LoaderPolicy) -> LinkedObject:
+    """Relocate and link every program of an object.
+
+    Raises what `relocate_object` raises for malformed input.
+    """
+    linker = _Linker(prepared, target, policy)
+    if policy.strategy is Strategy.GROUPED:
+        return linker.link_each()
+    return linker.link_relocated()
+
+
+@dataclass(slots=True)
+class _Linker:
+    prepared: PreparedObject
+    target: Target
+    policy: LoaderPolicy
+    finder: ReferenceFinder = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.finder = ReferenceFinder(self.prepared)
+
+    def _entries(self) -> list[int]:
+        """Programs are what stands outside .text; a lone function there is one as well."""
+        functions = self.prepared.functions
+        if len(functions) == 1:
+            return [0]
+        return [number for number, function in enumerate(functions) if function.is_entry]
+
+    def link_relocated(self) -> LinkedObject:
+        """Functions are relocated once, then linked into each program that calls them."""
+        result = relocate_object(self.prepared, self.target, self.policy)
+        if result.error is not None:
+            failed = next((f.name for f in result.functions if f.error is not None), "")
+            return LinkedObject(self.policy.id, (), result.error, failed)
+        programs = []
+        for entry in self._entries():
+            program = self._link(entry, self._order(entry), result.functions)
+            programs.append(program)
+            if program.error is not None and self.policy.errors_stop_object:
+                failed = program.name if self.policy.names_error_function else ""
+                return LinkedObject(self.policy.id, (program,), program.error, failed)
+        return LinkedObject(self.policy.id, tuple(programs))
+
+    def link_each(self) -> LinkedObject:
+        """Each program is linked first and then relocated as a whole."""
+        programs = []
+        for entry in self._entries():
+            order = self._order(entry)
+            results, error = relocate_functions(self.prepared, order, self.target, self.policy)
+            if error is not None and error.code == self.policy.object_btf_error:
+                return LinkedObject(self.policy.id, (), error)
+            if error is not None and error.code == self.policy.target_btf_error:
+                return LinkedObject(self.policy.id, (), error)
+            function = self.prepared.functions[entry]
+            if error is not None:
+                programs.append(LinkedProgram(function.name, function.section, None, error=error))
+                continue
+            programs.append(self._link(entry, order, results))
+        return LinkedObject(self.policy.id, tuple(programs))
+
+    def _order(self, entry: int) -> list[int]:
+        """Function numbers in the order in which the loader appends them."""
+        if self.policy.link_order is LinkOrder.DEPTH_FIRST:
+            return self._depth_first(entry)
+        order, pending = [entry], self._callees(entry)
+        linked: set[int] = set()
+        for callee in pending:
+            if callee in linked:
+                continue
+            linked.add(callee)
+            order.append(callee)
+            pending += self._callees(callee)
+        return order
+
+    def _callees(self, number: int) -> list[int]:
+        """Callees by name, each once."""
+        names = {
+            reference.name: reference.callee
+            for reference in self.finder.of(number)
+            if reference.callee is not None
+        }
+        return [names[name] for name in sorted(names)]
+
+    def _depth_first(self, entry: int) -> list[int]:
+        order = [entry]
+        stack = [iter(self.finder.of(entry))]
+        while stack:
+            reference = next(stack[-1], None)
+            if reference is None:
+                stack.pop()
+            elif reference.callee is not None and reference.callee not in order:
+                order.append(reference.callee)
+                stack.append(iter(self.finder.of(reference.callee)))
+        return order
+
+    def _link(
+        self, entry: int, order: Sequence[int], results: Sequence[FunctionResult]
+    ) -> LinkedProgram:
+        function = self.prepared.functions[entry]
+        pieces: dict[int, Piece] = {}
+        at = 0
+        for number in order:
+            result = results[number]
+            slots = len(result.after or ())
+            pieces[number] = Piece(result, at, slots)
+            at += slots
+        insns = [insn for piece in pieces.values() for insn in piece.function.after or ()]
+        references: list[Reference] = []
+        try:
+            for number, piece in pieces.items():
+                self._resolve(number, piece, pieces, insns, references)
+        except Refusal as refusal:
+            error = LoaderError(refusal.code, refusal.text)
+            return LinkedProgram(function.name, function.section, None, error=error)
+        infos = [self._infos(number, piece) for number, piece in pieces.items()]
+        return LinkedProgram(
+            function.name,
+            function.section,
+            tuple(insns),
+            tuple(pieces.values()),
+            tuple(references),
+            tuple(row for functions, _ in infos for row in functions),
+            tuple(row for _, lines in infos for row in lines),
+        )
+
+    def _resolve(
+        self,
+        number: int,
+        piece: Piece,
+        pieces: dict[int, Piece],
+        insns: list[Insn],
+        references: list[Reference],
+    ) -> None:
+        before = piece.function.before
+        for reference in self.finder.of(number):
+            place = piece.function.slot_map[reference.slot]
+            if place is None:
+                continue
+            slot = piece.start + place
+            insn = insns[slot]
+            if insn.code != before[reference.slot].code:
+                continue  # poison took its place
+            if insn.code == CALL and insn.src == 0 and reference.kind == "function":
+                continue
+            references.append(replace(reference, slot=slot))
+            if reference.kind == "function" and reference.callee is not None:
+                self._call(insns, slot, pieces[reference.callee])
+            else:
+                self._data(insns, slot, reference)
+
+    def _call(self, insns: list[Insn], slot: int, callee: Piece) -> None:
+        if self.policy.poison_drops_metadata and _poisoned_first(callee.function):
+            raise Refusal(
+                "link",
+                f"call at insn {slot}: symbol {callee.function.name!r}: unsatisfied program "
+                "reference",
+            )
+        distance = callee.start - slot - 1
+        insn = insns[slot]
+        if insn.is_ld_imm64:
+            insns[slot] = insn._replace(src=PSEUDO_FUNC, imm=distance)
+        else:
+            insns[slot] = insn._replace(src=PSEUDO_CALL, imm=distance)
+
+    def _data(self, insns: list[Insn], slot: int, reference: Reference) -> None:
+        insn = insns[slot]
+        if reference.kind == "map":
+            insns[slot] = insn._replace(src=PSEUDO_MAP_FD, imm=0)
+        elif reference.kind in ("global", "kconfig"):
+            insns[slot] = insn._replace(src=PSEUDO_MAP_VALUE, imm=0)
+            insns[slot + 1] = insns[slot + 1]._replace(imm=signed32(reference.offset))
+        elif reference.kind == "ksym":
+            found = self._kernel_id(reference, BtfKind.VAR) if reference.typed else None
+            if found is not None:
+                insns[slot] = insn._replace(src=PSEUDO_BTF_ID, imm=found)
+        elif reference.kind == "kfunc":
+            found = self._kernel_id(reference, BtfKind.FUNC)
+            if found is not None:
+                insns[slot] = insn._replace(src=PSEUDO_KFUNC_CALL, imm=found)
+            else:
+                insns[slot] = insn._replace(src=0, imm=_MISSING_KFUNC)
+        else:
+            raise Refusal("link", f"invalid relo against '{reference.name}' for insns[{slot}]")
+
+    def _kernel_id(self, reference: Reference, kind: BtfKind) -> int | None:
+        """Find an extern in the kernel; None for a weak one that is not there."""
+        for btf in (self.target.btf, *(btf for _, btf in self.target.modules)):
+            for type_id in btf.ids_named(reference.name):
+                if btf.kind(type_id) is kind:
+                    return type_id
+        if reference.weak:
+            return None
+        word = "func" if kind is BtfKind.FUNC else "var"
+        raise Refusal(
+            "ESRCH",
+            f"extern ({word} ksym) '{reference.name}': not found in kernel or module BTFs",
+        )
+
+    def _infos(
+        self, number: int, piece: Piece
+    ) -> tuple[list[tuple[int, TypeId]], list[tuple[int, LineInfo]]]:
+        """Function and line records of one piece, counted from the start of the program."""
+        function = self.prepared.functions[number]
+        ext, slot_map = self.prepared.ext, piece.function.slot_map
+        dropped = self._dropped(piece.function)
+        functions, lines = [], []
+        for info in ext.func_infos.get(function.section, ()):
+            if info.insn_off == function.offset and 0 not in dropped:
+                functions.append((piece.start, info.type_id))
+        for line in ext.line_infos.get(function.section, ()):
+            if not function.offset <= line.insn_off < function.end:
+                continue
+            slot = (line.insn_off - function.offset) // SLOT_BYTES
+            place = slot_map[slot]
+            if place is not None and slot not in dropped:
+                lines.append((piece.start + place, line))
+        return functions, lines
+
+    def _dropped(self, result: FunctionResult) -> frozenset[int]:
+        """Slots before relocation whose records the loader forgets."""
+        if not self.policy.poison_drops_metadata:
+            return frozenset()
+        return frozenset(row.slot for row in result.relocations if row.outcome == "poisoned")
+
+
+def _poisoned_first(result: FunctionResult) -> bool:
+    return any(row.slot == 0 and row.outcome == "poisoned" for row in result.relocations)
