@@ -215,17 +215,26 @@ def multiarch_include() -> Path | None:
     return None
 
 
-def _programs() -> list[Path]:
+def _programs() -> tuple[Path, ...]:
     """Real paths of all files that look like a clang, without running them."""
-    folders = [Path(entry) for entry in os.environ.get("PATH", "").split(os.pathsep) if entry]
+    path = [Path(entry) for entry in os.environ.get("PATH", "").split(os.pathsep) if entry]
+    folders = [Path("/usr/lib"), Path("/usr/bin"), *path]
+    changed = [(f, f.stat().st_mtime_ns) for f in dict.fromkeys(folders) if f.is_dir()]
+    return tuple(path for path in _look_for_programs(tuple(changed)) if path.exists())
+
+
+@functools.lru_cache(maxsize=8)
+def _look_for_programs(folders: tuple[tuple[Path, int], ...]) -> tuple[Path, ...]:
+    """Walk through folders; their times of change are here to forget the answer by."""
     paths: list[Path] = []
-    for folder in dict.fromkeys([Path("/usr/bin"), *folders]):
-        if folder.is_dir():
-            names = [name for name in os.listdir(folder) if _CLANG_NAME.fullmatch(name)]
-            paths += [folder / name for name in [*sorted(names), "clang"]]
+    for folder, _ in folders:
+        if folder == Path("/usr/lib"):
+            continue
+        names = [name for name in os.listdir(folder) if _CLANG_NAME.fullmatch(name)]
+        paths += [folder / name for name in [*sorted(names), "clang"]]
     paths += sorted(Path("/usr/lib").glob("llvm-*/bin/clang"))
     real = [path.resolve() for path in paths if path.exists() and os.access(path, os.X_OK)]
-    return list(dict.fromkeys(real))
+    return tuple(dict.fromkeys(real))
 
 
 @functools.lru_cache(maxsize=64)
