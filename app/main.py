@@ -11,8 +11,6 @@ The pages come from `app.web`, which offers `router: APIRouter` and
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -21,10 +19,12 @@ import anyio
 from fastapi import FastAPI
 from starlette.middleware.gzip import GZipMiddleware
 
-from app import handlers
+from app import handlers, web
+from app.api import router as api
 from app.assets import Assets
 from app.errors import AppError
 from app.middleware import BodyLimitMiddleware, HeadersMiddleware, HostMiddleware
+from app.services.analyse import Analyses
 from app.services.workers import Workers
 from app.settings import Settings, load_settings
 from app.version import version
@@ -59,9 +59,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.workers = Workers(
         settings.workers, queue=settings.queue, timeout=settings.analysis_timeout
     )
-    if importlib.util.find_spec("engine.core.relocate") is not None:
-        module = importlib.import_module("app.services.analyse")
-        app.state.analyses = module.Analyses(app.state.workers, settings)
+    app.state.analyses = Analyses(app.state.workers, settings)
     handlers.install(app)
     _add_middleware(app, settings)
     _add_routes(app)
@@ -81,12 +79,9 @@ def _add_middleware(app: FastAPI, settings: Settings) -> None:
 
 
 def _add_routes(app: FastAPI) -> None:
-    if importlib.util.find_spec("engine.core.relocate") is not None:
-        app.include_router(importlib.import_module("app.api.router").router)
-    if importlib.util.find_spec("app.web") is not None:
-        web = importlib.import_module("app.web")
-        app.include_router(web.router)
-        app.state.render_error = web.render_error
+    app.include_router(api.router)
+    app.include_router(web.router)
+    app.state.render_error = web.render_error
 
 
 @asynccontextmanager

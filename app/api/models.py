@@ -172,7 +172,8 @@ class JumpOut(BaseModel):
     slot_after: int
     intended: int | None
     actual: int
-    landing: str = Field(examples=["fine", "wrong-slot", "middle-of-load", "past-the-end"])
+    landing: Literal["fine", "wrong-slot", "middle-of-load", "past-the-end"]
+    lost: int = Field(description="Slots that vanished between the jump and its target.")
 
 
 class FunctionOut(BaseModel):

@@ -3,7 +3,7 @@
     job     {"id", "object", "btf", "base_btf", "loader", "stage"}
     answer  {"id", "loader", "programs": {"<function>": {"section", "insns", "error"}}, "error"}
 
-`insns` are the slots after relocation, 16 hex digits each, in the object's own byte order.
+`insns` are the slots after that stage, 16 hex digits each, in the object's own byte order.
 `programs` has the functions of .text where the loader handles them on their own (libbpf), and
 only the function it stopped in where it refused the whole object.
 Paths are taken from `folders`, the first that has the file. Objects and BTFs that were read
@@ -26,11 +26,12 @@ from engine.core.candidates import Target
 from engine.core.policy import LoaderPolicy
 from engine.core.prepare import PreparedObject, prepare
 from engine.core.relocate import relocate_object
-from engine.core.result import FunctionResult, LoaderError, ObjectResult
+from engine.core.result import LoaderError
 from engine.elf.object import parse_object
-from engine.errors import EngineError, LimitExceeded, UnsupportedStage
-from engine.insn.codec import encode_insn
+from engine.errors import EngineError, LimitExceeded
+from engine.insn.codec import Insn, encode_insn
 from engine.loaders import policy_of
+from engine.loaders.link import link_object
 
 Answer = dict[str, Any]
 T = TypeVar("T")
@@ -90,17 +91,11 @@ class Batch:
 
     def _programs(self, job: Job) -> Answer:
         policy = policy_of(job.loader)
-        if job.stage != "core":
-            raise UnsupportedStage(f"stage {job.stage!r} is not supported for {job.loader}")
         prepared = self._objects.get(self._path(job.object, "object"), _prepared)
-        result = relocate_object(prepared, Target(self._btf(job)), policy)
-        order = prepared.obj.byte_order
-        return {
-            "programs": {
-                function.name: _program(function, order) for function in _told(result, policy)
-            },
-            "error": _error(result.error),
-        }
+        target = Target(self._btf(job))
+        if job.stage == "linked":
+            return _linked(prepared, target, policy)
+        return _relocated(prepared, target, policy)
 
     def _btf(self, job: Job) -> Btf:
         path = self._path(job.btf, "btf")
@@ -144,18 +139,37 @@ class _Files(Generic[T]):
         return value
 
 
-def _told(result: ObjectResult, policy: LoaderPolicy) -> Iterator[FunctionResult]:
-    """Give the functions that this loader speaks of.
+def _relocated(prepared: PreparedObject, target: Target, policy: LoaderPolicy) -> Answer:
+    """Answer stage `core`: every function that this loader speaks of.
 
     One that refused the object tells where it stopped; one that takes subprograms as parts of
     programs has nothing to say of them alone.
     """
+    result = relocate_object(prepared, target, policy)
+    order = prepared.obj.byte_order
+    programs = {}
     for function in result.functions:
-        subprogram = function.section == ".text"
         if result.error is not None and function.error is None:
             continue
-        if policy.relocates_subprograms or not subprogram:
-            yield function
+        if policy.relocates_subprograms or function.section != ".text":
+            insns = None if function.error is not None else function.after
+            programs[function.name] = _program(function.section, insns, function.error, order)
+    return {"programs": programs, "error": _error(result.error)}
+
+
+def _linked(prepared: PreparedObject, target: Target, policy: LoaderPolicy) -> Answer:
+    """Answer stage `linked`: the programs as the kernel would be given them."""
+    result = link_object(prepared, target, policy)
+    order = prepared.obj.byte_order
+    programs = {
+        program.name: _program(program.section, program.insns, program.error, order)
+        for program in result.programs
+        if result.error is None or program.error is not None
+    }
+    for function in prepared.functions:
+        if result.error is not None and function.name == result.failed_function:
+            programs[function.name] = _program(function.section, None, result.error, order)
+    return {"programs": programs, "error": _error(result.error)}
 
 
 def _prepared(data: bytes) -> PreparedObject:
@@ -191,12 +205,13 @@ def _job(fields: dict[str, object]) -> Job:
     return Job(base_btf=base, stage=str(stage), **texts)
 
 
-def _program(function: FunctionResult, byte_order: ByteOrder) -> Answer:
-    after = function.after if function.after is not None and function.error is None else ()
+def _program(
+    section: str, insns: Sequence[Insn] | None, error: LoaderError | None, order: ByteOrder
+) -> Answer:
     return {
-        "section": function.section,
-        "insns": [encode_insn(insn, byte_order).hex() for insn in after],
-        "error": _error(function.error),
+        "section": section,
+        "insns": [encode_insn(insn, order).hex() for insn in insns or ()],
+        "error": _error(error),
     }
 
 

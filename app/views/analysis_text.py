@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from engine.explain.narrate import why
-from engine.flow.jumps import JumpCheck
-
 from app.services.analysis import Analysis, Run
 from app.views.analysis_json import changed_slots
 from app.views.headline import headline
-from app.views.prose import count, plain, value
+from app.views.prose import count, plain
+from app.views.values import value
 from engine.btf.kinds import ByteOrder
 from engine.core.result import FunctionResult, Relocation
+from engine.explain.narrate import why
+from engine.flow.jumps import JumpCheck
 from engine.insn.codec import Insn, encode_insn
 from engine.insn.disasm import disassemble
 

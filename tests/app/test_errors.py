@@ -58,8 +58,5 @@ def test_unlisted_code_is_a_422() -> None:
     assert AppError("x", code="something-new").status == 422
 
 
-
-
-
 def test_kernel_unknown_keeps_its_code() -> None:
     assert from_engine(KernelUnknown("no")).code in STATUS
