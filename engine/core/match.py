@@ -17,37 +17,45 @@ from engine.core.kinds import ENUM_KINDS, TYPE_KINDS, CoreReloKind
 from engine.core.members import FoundMember, flat_members
 from engine.core.names import essential_name
 from engine.core.policy import LoaderPolicy
-from engine.core.refusal import Refusal
+from engine.core.refusal import Refusal, as_refusal
 from engine.core.spec import Accessor, AccessSpec, is_flexible
 from engine.core.types_match import TypeMatcher
+from engine.errors import BtfTypeError
 
 
 class Match(NamedTuple):
     """The path in the target, or the rule that refused the candidate and what did not fit.
 
-    `spec` is the partial path when `matched` is false, as loaders print it.
+    `spec` is the partial path when `matched` is false, as loaders print it. `refusal` is set
+    where the loader gives up on the whole relocation.
     """
 
     matched: bool
     spec: AccessSpec
     rule: str = ""
     detail: str = ""
+    refusal: Refusal | None = None
 
 
 def match_spec(
     local: AccessSpec, local_btf: Btf, target_btf: Btf, target_id: int, policy: LoaderPolicy
 ) -> Match:
-    """Walk the local path through the type `target_id` of the target.
-
-    Raises Refusal (E2BIG, EINVAL) where the loader gives up on the whole relocation.
-    """
+    """Walk the local path through the type `target_id` of the target."""
     root = target_btf.type(target_id)
     empty = AccessSpec(local.kind, root.id, root.kind, root.name)
-    if local.kind in TYPE_KINDS:
-        return _match_type(local, local_btf, target_btf, empty, policy)
-    if local.kind in ENUM_KINDS:
-        return _match_enumerator(local, target_btf, empty, policy)
-    return _FieldWalk(local, local_btf, target_btf, root, policy).run(empty)
+    try:
+        if local.kind in TYPE_KINDS:
+            return _match_type(local, local_btf, target_btf, empty, policy)
+        if local.kind in ENUM_KINDS:
+            return _match_enumerator(local, target_btf, empty, policy)
+    except (Refusal, BtfTypeError) as error:
+        return Match(False, empty, refusal=as_refusal(error))
+    walk = _FieldWalk(local, local_btf, target_btf, root, policy)
+    try:
+        refused = walk.run()
+    except (Refusal, BtfTypeError) as error:
+        return Match(False, walk.spec(empty), refusal=as_refusal(error))
+    return Match(refused is None, walk.spec(empty), *(refused or ()))
 
 
 def _match_type(
@@ -84,6 +92,10 @@ def _match_enumerator(
     return Match(False, empty, "no-enumerator", wanted)
 
 
+_Refused = tuple[str, str]
+"""The rule that refused a candidate, and what did not fit."""
+
+
 @dataclass(slots=True)
 class _FieldWalk:
     """The state of one walk: where we are in the target and what we have passed."""
@@ -94,10 +106,10 @@ class _FieldWalk:
     here: BtfType
     policy: LoaderPolicy
     accessors: list[Accessor] = field(default_factory=list)
-    raw: tuple[int, ...] = ()
+    raw: list[int] = field(default_factory=list)
     bit_offset: int = 0
 
-    def run(self, empty: AccessSpec) -> Match:
+    def run(self) -> _Refused | None:
         for position, accessor in enumerate(self.local.accessors):
             self.here = skip_modifiers_and_typedefs(self.target_btf, self.here.id)
             if accessor.name is not None:
@@ -105,57 +117,81 @@ class _FieldWalk:
             else:
                 refused = self._enter_element(accessor, position)
             if refused:
-                return Match(False, self._spec(empty), *refused)
-        return Match(True, self._spec(empty))
+                return refused
+        return None
 
-    def _spec(self, empty: AccessSpec) -> AccessSpec:
+    def spec(self, empty: AccessSpec) -> AccessSpec:
         return AccessSpec(
             empty.kind,
             empty.root_id,
             empty.root_kind,
             empty.root_name,
             tuple(self.accessors),
-            self.raw,
+            tuple(self.raw),
             self.bit_offset & 0xFFFFFFFF,
         )
 
-    def _enter_member(self, accessor: Accessor) -> tuple[str, str] | None:
+    def _enter_member(self, accessor: Accessor) -> _Refused | None:
         name = accessor.name or ""
         if not self.here.is_composite:
             return "not-composite", f"{self.here.kind.word} {self.here.name}".strip()
         flat = flat_members(self.target_btf, self.here)
         rows = flat.by_name.get(name, ())
-        depth = flat.depth if not rows else rows[0].depth_seen
-        if len(self.raw) + depth > limits.ACCESS_SPEC_PARTS:
-            raise Refusal("E2BIG", "types are nested too deep")
-        strayed = 0
+        last: tuple[int, ...] = ()
+        room = limits.ACCESS_SPEC_PARTS - len(self.raw)
         for row in rows:
-            if fields_compatible(
-                self.local_btf,
-                accessor.member_type_id,
-                self.target_btf,
-                row.member.type_id,
-                self.policy,
-            ):
-                self._take(row, name, strayed)
+            _must_fit(row.depth_seen, room)
+            self._step_to(row, last)
+            if self._fits(accessor, row):
+                self._take(row, name)
                 return None
-            if len(row.path) == 1:
-                break
-            # A search that fails inside an anonymous struct goes on in the outer one, but
-            # some loaders leave the refused member's own offset added.
-            strayed += row.member.bit_offset if self.policy.refused_offset_stays else 0
+            last = row.path
+            if len(last) == 1:
+                return "field-type", name
+            # A search that fails inside an anonymous struct goes on in the outer one.
+            self._step_back(row)
+            room -= 1
+        _must_fit(flat.depth, room)
+        self._leave(last)
         return ("field-type", name) if rows else ("no-member", name)
 
-    def _take(self, row: FoundMember, name: str, strayed: int) -> None:
+    def _fits(self, accessor: Accessor, row: FoundMember) -> bool:
+        return fields_compatible(
+            self.local_btf,
+            accessor.member_type_id,
+            self.target_btf,
+            row.member.type_id,
+            self.policy,
+        )
+
+    def _step_to(self, row: FoundMember, last: tuple[int, ...]) -> None:
+        """Go from the refused member with path `last`, or from the start, to the next one."""
+        common = 0
+        while common < min(len(last), len(row.path)) and last[common] == row.path[common]:
+            common += 1
+        self._leave(last[common:])
+        self.raw += row.path[common:]
+        self.bit_offset += row.bit_offset
+
+    def _step_back(self, row: FoundMember) -> None:
+        """Take back a refused member's place; some loaders leave its own offset added."""
+        self.bit_offset -= row.bit_offset
+        if self.policy.refused_offset_stays:
+            self.bit_offset += row.member.bit_offset
+
+    def _leave(self, path: tuple[int, ...]) -> None:
+        """Drop the indices of `path` but one: the refused member's own is never taken back."""
+        if len(path) > 1:
+            del self.raw[1 - len(path) :]
+
+    def _take(self, row: FoundMember, name: str) -> None:
         holder = self.target_btf.type(row.holder_id)
         self.accessors.append(
             Accessor(row.holder_id, row.position, name, holder.name, row.member.type_id)
         )
-        self.raw += row.path
-        self.bit_offset += row.bit_offset + strayed
         self.here = self.target_btf.type(row.member.type_id)
 
-    def _enter_element(self, accessor: Accessor, position: int) -> tuple[str, str] | None:
+    def _enter_element(self, accessor: Accessor, position: int) -> _Refused | None:
         if position:
             if self.here.kind is not BtfKind.ARRAY:
                 return "not-array", f"{self.here.kind.word} {self.here.name}".strip()
@@ -166,7 +202,12 @@ class _FieldWalk:
         if len(self.raw) == limits.ACCESS_SPEC_PARTS:
             raise Refusal("E2BIG", "types are nested too deep")
         self.accessors.append(Accessor(self.here.id, accessor.position, None, self.here.name))
-        self.raw += (accessor.position,)
+        self.raw.append(accessor.position)
         if accessor.position or self.here.kind is not BtfKind.STRUCT:
             self.bit_offset += accessor.position * size_of(self.target_btf, self.here.id) * 8
         return None
+
+
+def _must_fit(depth: int, room: int) -> None:
+    if depth > room:
+        raise Refusal("E2BIG", "types are nested too deep")

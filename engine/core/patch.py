@@ -87,7 +87,7 @@ def _patch_alu(
     if not policy.checks_value:
         # aya-obj tests the source register, not the source bit.
         if insn.src:
-            raise Refusal("relocate_btf", f"invalid src_reg={insn.src:x} expected 0")
+            raise Refusal("EINVAL", f"invalid src_reg={insn.src:x} expected 0")
     elif insn.code & 0x08:
         raise Refusal("EINVAL")
     elif value.validate and insn.imm & U64 != value.orig:
@@ -112,7 +112,7 @@ def _patch_offset(
         raise Refusal("ERANGE", f"insn #{at} (LDX/ST/STX) value too big: {value.new}")
     if value.resize_wrong and policy.size_change is SizeChange.RESIZE_OR_REFUSE:
         raise Refusal(
-            "relocate_btf",
+            "EINVAL",
             f"original type has size {value.orig_size} but target type has size {value.new_size}",
         )
     if value.resize_wrong:

@@ -211,6 +211,8 @@ class LoaderPolicy:
     object_btf_error: str = "EINVAL"
     """The code under which an object's BTF that cannot be read is reported."""
     target_btf_error: str = "EINVAL"
+    refusal_code: str = ""
+    """The code of every refusal while relocating; empty where it is an errno."""
     sizes_unsized_candidates: bool = False
     """The size of a candidate is asked before its kind, so one without a size is an error."""
     fixup_named_by_value: bool = False

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from engine.errors import EngineError
+
 
 class Refusal(Exception):
     """`code` is what the loader would report (an errno's name, a step), `text` its words."""
@@ -10,6 +12,11 @@ class Refusal(Exception):
         super().__init__(text or code)
         self.code = code
         self.text = text
+
+
+def as_refusal(error: Refusal | EngineError) -> Refusal:
+    """A broken type graph, found while relocating, is the loader's EINVAL."""
+    return error if isinstance(error, Refusal) else Refusal("EINVAL", error.message)
 
 
 ERRNO_NUMBERS = {"E2BIG": 7, "EINVAL": 22, "ENOENT": 2, "ERANGE": 34, "EOPNOTSUPP": 95}

@@ -18,12 +18,12 @@ from engine.core.kinds import CoreReloKind
 from engine.core.match import match_spec
 from engine.core.patch import patch_insn
 from engine.core.policy import MatchRule
-from engine.core.refusal import Refusal
+from engine.core.refusal import Refusal, as_refusal
 from engine.core.result import LoaderError, OutcomeWord
 from engine.core.spec import AccessSpec, parse_spec
 from engine.core.trace import Step, StepKind
 from engine.core.values import RelocValue, compute
-from engine.core.work import Record, Run, finished
+from engine.core.work import Record, Run, errno_number, finished
 from engine.errors import BtfDecodeError, BtfTypeError
 from engine.insn.codec import SLOT_BYTES
 
@@ -47,13 +47,14 @@ class SequentialRelocator:
             self._patch(record, local, value, steps, prefix)
             return None
         except (Refusal, BtfTypeError, BtfDecodeError) as error:
-            refusal = error if isinstance(error, Refusal) else Refusal("EINVAL", error.message)
+            refusal = as_refusal(error)
             if refusal.text:
                 self.run.warn(prefix + refusal.text)
             self.run.warn(f"{prefix}{stage}: {self.run.errno(refusal.code)}")
             steps.append(Step(StepKind.FAILURE, text=refusal.text or refusal.code))
             finished(record, "failed", _describe(self.run, record, local), steps)
-            return LoaderError(refusal.code, "\n".join(self.run.warnings))
+            code = self.run.policy.refusal_code or refusal.code
+            return LoaderError(code, "\n".join(self.run.warnings))
 
     def _patch(
         self,
@@ -64,7 +65,6 @@ class SequentialRelocator:
         prefix: str,
     ) -> None:
         run, work = self.run, record.work
-        debug = run.debug
         before = tuple(work.insns[record.slot : record.slot + 2])
         patch = patch_insn(
             work.insns,
@@ -72,7 +72,7 @@ class SequentialRelocator:
             value,
             run.policy,
             warn=lambda text: run.warn(prefix + text),
-            note=(lambda text: debug(prefix + text)) if debug else lambda text: None,
+            note=lambda text: run.note(prefix + text),
         )
         after = tuple(work.insns[record.slot : record.slot + 2])
         if patch.poisoned:
@@ -103,7 +103,7 @@ class SequentialRelocator:
         local = self._local(record, record.kind, prefix)
         steps.insert(0, Step(StepKind.LOCAL, spec=local, type_id=root.id))
         if run.debug is not None:
-            run.debug(prefix + spec_text(local, run.local_btf))
+            run.note(prefix + spec_text(local, run.local_btf))
         if record.kind is CoreReloKind.TYPE_ID_LOCAL:
             return local, RelocValue(root.id, root.id, validate=False)
         return local, self._choose(record, local, steps, prefix)
@@ -119,7 +119,7 @@ class SequentialRelocator:
             raise Refusal(
                 "EINVAL",
                 f"parsing [{root.id}] {root.kind.word} {root.name or '<anon>'} + {relo.access} "
-                f"failed: {run.errno(refusal.code)}",
+                f"failed: {errno_number(refusal.code)}",
             ) from refusal
 
     def _candidates(self, record: Record, steps: list[Step]) -> None:
@@ -131,14 +131,14 @@ class SequentialRelocator:
                 raise Refusal(
                     "EINVAL",
                     f"target candidate search failed for [{type_id}] {root.kind.word} "
-                    f"{root.name}: {run.errno('EINVAL')}",
+                    f"{root.name}: {errno_number('EINVAL')}",
                 )
             hits = find_candidates(root, run.target, run.policy)
             self.hits[type_id] = hits
             self.cache[type_id] = list(hits.candidates)
             if run.debug is not None:
                 for candidate in hits.candidates:
-                    run.debug(candidate_line(root, candidate))
+                    run.note(candidate_line(root, candidate))
         hits = self.hits[type_id]
         for refused in hits.refused:
             steps.append(
@@ -173,8 +173,7 @@ class SequentialRelocator:
             if run.policy.pruning:
                 self.cache[record.relo.type_id] = kept
             return chosen[0]
-        if run.debug is not None:
-            run.debug(prefix + "no matching targets found")
+        run.note(prefix + "no matching targets found")
         if candidates:
             steps.append(Step(StepKind.NO_MATCH))
         else:
@@ -193,18 +192,17 @@ class SequentialRelocator:
     ) -> tuple[RelocValue, AccessSpec] | None:
         run = self.run
         btf, type_id, origin = candidate
-        try:
-            match = match_spec(local, run.local_btf, btf, type_id, run.policy)
-        except Refusal as refusal:
-            target = btf.type(type_id)
+        match = match_spec(local, run.local_btf, btf, type_id, run.policy)
+        if match.refusal is not None:
+            code = match.refusal.code
             raise Refusal(
-                refusal.code,
-                f"error matching candidate #{number} <{local.kind.word}> [{type_id}] "
-                f"{target.kind.word} {target.name}: {run.errno(refusal.code)}",
-            ) from refusal
+                code,
+                f"error matching candidate #{number} {spec_text(match.spec, btf)}: "
+                f"{errno_number(code)}",
+            ) from match.refusal
         if run.debug is not None:
             word = "matching" if match.matched else "non-matching"
-            run.debug(f"{prefix}{word} candidate #{number} {spec_text(match.spec, btf)}")
+            run.note(f"{prefix}{word} candidate #{number} {spec_text(match.spec, btf)}")
         if not match.matched:
             steps.append(
                 Step(

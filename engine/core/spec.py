@@ -167,10 +167,11 @@ def _field_spec(
             bit_offset += index * size_of(btf, element.id) * 8
             current = element
         else:
+            # libbpf means to print the access string, but has read past its end by now.
             raise Refusal(
                 "EINVAL",
-                f"relo for [{root.id}] {':'.join(map(str, raw[position:]))} (at idx {position}) "
-                f"captures type [{current.id}] of unexpected kind {current.kind.word}",
+                f"relo for [{root.id}]  (at idx {position}) captures type [{current.id}] "
+                f"of unexpected kind {current.kind.word}",
             )
     return AccessSpec(
         kind, root.id, root.kind, root.name, tuple(accessors), raw, bit_offset & 0xFFFFFFFF

@@ -82,7 +82,7 @@ def _missing_type(local: AccessSpec, orig: int, validate: bool, policy: LoaderPo
         if policy.missing_type is Missing.POISON:
             raise Poisoned
         if policy.missing_type is Missing.REFUSE:
-            raise Refusal("relocate_btf", f"missing target BTF info for type `{local.root_id}`")
+            raise Refusal("EINVAL", f"missing target BTF info for type `{local.root_id}`")
     return RelocValue(orig, 0, validate=validate)
 
 

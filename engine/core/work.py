@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Literal
 
 from engine.btf.decode import Btf
 from engine.btf.ext import BtfExt, CoreRelo, LineInfo
@@ -16,7 +17,8 @@ from engine.core.trace import Step
 from engine.elf.programs import Function
 from engine.insn.codec import Insn
 
-DebugSink = Callable[[str], None]
+DebugSink = Callable[[Literal["debug", "warning"], str], None]
+"""Takes the level and the text of each line that a loader prints."""
 
 
 @dataclass(slots=True)
@@ -58,13 +60,23 @@ class Run:
         """Keep a warning of the loader; it is part of its error text."""
         self.warnings.append(text)
         if self.debug is not None:
-            self.debug(text)
+            self.debug("warning", text)
+
+    def note(self, text: str) -> None:
+        """Pass on a debug line, if anybody listens."""
+        if self.debug is not None:
+            self.debug("debug", text)
 
     def errno(self, code: str) -> str:
         """An errno as this loader version prints it: `-EINVAL` or `-22`."""
-        if self.policy.errno_names or code not in ERRNO_NUMBERS:
+        if self.policy.errno_names:
             return f"-{code}"
-        return f"-{ERRNO_NUMBERS[code]}"
+        return errno_number(code)
+
+
+def errno_number(code: str) -> str:
+    """An errno as a number, `-22`; some texts of libbpf never name it."""
+    return f"-{ERRNO_NUMBERS.get(code, code)}"
 
 
 def finished(

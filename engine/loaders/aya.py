@@ -56,6 +56,7 @@ V0_14_0 = LoaderPolicy(
     refuses_anonymous_roots=False,
     object_btf_error="Object::parse",
     target_btf_error="Btf::parse",
+    refusal_code="relocate_btf",
     notes=(
         "fields and enumerators that are missing are poisoned since v0.12 (35eaa507, c6f93b17)",
         "a missing type_size or target_type_id is an error",
