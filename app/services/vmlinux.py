@@ -10,7 +10,7 @@ import contextlib
 import os
 import re
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Final, cast
 
@@ -18,7 +18,7 @@ from app.sandbox.diagnostics import Diagnostic
 from engine.btf.cdump import dump_header, slice_header
 from engine.btf.cdump_slice import identifiers
 from engine.btf.decode import Btf
-from engine.btf.kinds import BtfKind
+from engine.btf.kinds import TypeId
 from engine.btf.scan import name_table
 
 NAME: Final = "vmlinux.h"
@@ -48,11 +48,14 @@ functions, which no vmlinux.h has.
 _KNOWN_TAG: Final = re.compile(r"must use '(struct|union|enum)' tag")
 _NO_NAMES: Final = frozenset({"struct", "union", "enum", "const", "volatile", "sizeof", "_Alignof"})
 _ARCH_SIGNS: Final[Mapping[str, str]] = {
-    **{"orig_ax": "x86", "orig_eax": "x86", "user_regs": "arm64", "pstate": "arm64"},
-    **{"gprs": "s390", "psw": "s390", "epc": "riscv", "gpr": "powerpc", "uregs": "arm"},
-    **{"orig_a0": "loongarch"},
+    **{"orig_ax": "x86", "orig_eax": "x86", "pstate": "arm64", "orig_gpr2": "s390"},
+    **{"epc": "riscv", "gpr": "powerpc", "csr_era": "loongarch", "uregs": "arm"},
+    **{"cp0_epc": "mips"},
 }
-"""A member of `struct pt_regs` that only one architecture has."""
+"""A member of `struct pt_regs`, also of a struct without a name in it, that one architecture has.
+
+Source: Linux arch/*/include/asm/ptrace.h.
+"""
 
 
 def is_included(texts: Iterable[str]) -> bool:
@@ -132,11 +135,19 @@ def arch_of(btf: Btf) -> str:
 
 def _find_arch(btf: Btf) -> str:
     for type_id in btf.ids_named("pt_regs"):
-        if btf.kind(type_id) == BtfKind.STRUCT:
-            for member in btf.type(type_id).members:
-                if member.name in _ARCH_SIGNS:
-                    return _ARCH_SIGNS[member.name]
+        for name in _member_names(btf, type_id, 4):
+            if name in _ARCH_SIGNS:
+                return _ARCH_SIGNS[name]
     return "x86"
+
+
+def _member_names(btf: Btf, type_id: TypeId, depth: int) -> Iterator[str]:
+    """Give names of members, those of nameless structs and unions in it too."""
+    for member in btf.type(type_id).members:
+        if member.name:
+            yield member.name
+        elif depth:
+            yield from _member_names(btf, member.type_id, depth - 1)
 
 
 def _speaks_of_absence(item: Diagnostic) -> bool:
