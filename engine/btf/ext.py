@@ -13,6 +13,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Final, NamedTuple
 
 from engine import limits
@@ -77,6 +78,11 @@ class _Reader:
     def words(self, at: int, count: int) -> tuple[int, ...]:
         return struct.unpack_from(f"{self.prefix}{count}I", self.data, at)
 
+    def rows(self, at: int, count: int, size: int, words: int) -> list[tuple[int, ...]]:
+        """`count` records of `size` bytes, the first `words` words of each."""
+        layout = f"{self.prefix}{words}I{size - 4 * words}x"
+        return list(struct.iter_unpack(layout, self.data[at : at + count * size]))
+
 
 def decode_ext(data: bytes, byte_order: ByteOrder, string: StringOf) -> BtfExt:
     """Read a whole .BTF.ext section; `string` resolves offsets in .BTF's strings.
@@ -84,6 +90,7 @@ def decode_ext(data: bytes, byte_order: ByteOrder, string: StringOf) -> BtfExt:
     Raises BtfExtDecodeError with the byte offset, or LimitExceeded.
     """
     reader = _Reader(data, byte_order)
+    string = cache(string)
     if len(data) < 8:
         raise BtfExtDecodeError(f"the section is {len(data)} bytes long", at=0)
     magic, version = struct.unpack_from(reader.prefix + "HB", data)
@@ -112,9 +119,7 @@ def decode_ext(data: bytes, byte_order: ByteOrder, string: StringOf) -> BtfExt:
             name: tuple(_line(row, string) for row in rows) for name, rows in line_infos.items()
         },
         core_relos={
-            name: tuple(
-                CoreRelo(row[0], TypeId(row[1]), string(row[2]), row[3]) for row in rows
-            )
+            name: tuple(CoreRelo(row[0], TypeId(row[1]), string(row[2]), row[3]) for row in rows)
             for name, rows in relos.items()
         },
     )
@@ -155,9 +160,7 @@ def _subsection(reader: _Reader, hdr_len: int, field: int, minimum: int) -> _Row
         if at + 8 + count * record_size > end:
             raise BtfExtDecodeError(f"{count} records leave the subsection", at=at + 4)
         first = at + 8
-        rows = [
-            reader.words(first + number * record_size, minimum // 4) for number in range(count)
-        ]
+        rows = reader.rows(first, count, record_size, minimum // 4)
         found.append((name, rows))
         at = first + count * record_size
     return found

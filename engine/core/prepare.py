@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left
 from dataclasses import dataclass
+from operator import attrgetter
 
 from engine.btf.decode import Btf
 from engine.btf.ext import BtfExt, LineInfo, decode_ext
@@ -38,16 +39,26 @@ def prepare(obj: ElfObject, *, base: Btf | None = None) -> PreparedObject:
     if btf is not None and obj.btf_ext is not None:
         ext = decode_ext(obj.btf_ext, obj.byte_order, btf.string)
     found = functions(obj)
-    lines = tuple(_lines(function, ext) for function in found)
-    return PreparedObject(obj, btf, ext, found, lines)
+    return PreparedObject(obj, btf, ext, found, _lines(found, ext))
 
 
-def _lines(function: Function, ext: BtfExt) -> tuple[LineInfo | None, ...]:
-    infos = sorted(ext.line_infos.get(function.section, ()), key=lambda info: info.insn_off)
-    starts = [info.insn_off for info in infos]
-    result: list[LineInfo | None] = []
-    for slot in range(len(function.insns)):
-        at = bisect_right(starts, function.offset + slot * SLOT_BYTES) - 1
-        inside = at >= 0 and starts[at] >= function.offset
-        result.append(infos[at] if inside else None)
+def _lines(found: tuple[Function, ...], ext: BtfExt) -> tuple[tuple[LineInfo | None, ...], ...]:
+    """A line is in force from its record to the next one of the same function."""
+    records = {
+        section: sorted(infos, key=attrgetter("insn_off"))
+        for section, infos in ext.line_infos.items()
+    }
+    result = []
+    for function in found:
+        infos = records.get(function.section, [])
+        lines: list[LineInfo | None] = []
+        current: LineInfo | None = None
+        for info in infos[bisect_left(infos, function.offset, key=attrgetter("insn_off")) :]:
+            if info.insn_off >= function.end:
+                break
+            slot = (info.insn_off - function.offset) // SLOT_BYTES
+            lines += [current] * (slot - len(lines))
+            current = info
+        lines += [current] * (len(function.insns) - len(lines))
+        result.append(tuple(lines))
     return tuple(result)

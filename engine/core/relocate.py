@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 
 from engine.btf.decode import Btf
@@ -127,21 +128,27 @@ def _records(run: Run, works: list[FunctionWork]) -> Iterator[Record]:
     Records for code of no known function are left out: a linker leaves them behind when it
     drops a weak function.
     """
+    by_name: dict[str, list[FunctionWork]] = {}
+    for work in works:
+        by_name.setdefault(work.function.section, []).append(work)
     for section, relos in run.ext.core_relos.items():
-        inside = [work for work in works if work.function.section == section]
+        inside = by_name.get(section, [])
+        inside.sort(key=_offset)
         run.note(f"sec '{section}': found {len(relos)} CO-RE relocations")
         for number, relo in enumerate(relos):
-            for work in inside:
-                function = work.function
-                if function.offset <= relo.insn_off < function.end:
-                    slot = (relo.insn_off - function.offset) // SLOT_BYTES
-                    yield Record(number, relo, _KINDS.get(relo.kind), work, slot)
-                    break
-            else:
+            at = bisect_right(inside, relo.insn_off, key=_offset) - 1
+            if at < 0 or relo.insn_off >= inside[at].function.end:
                 run.note(
                     f"sec '{section}': skipping CO-RE relocation #{number} for insn "
                     f"#{relo.insn_off // SLOT_BYTES} belonging to eliminated weak subprogram"
                 )
+                continue
+            slot = (relo.insn_off - inside[at].function.offset) // SLOT_BYTES
+            yield Record(number, relo, _KINDS.get(relo.kind), inside[at], slot)
+
+
+def _offset(work: FunctionWork) -> int:
+    return work.function.offset
 
 
 def _readable(
@@ -178,13 +185,15 @@ def _first_newer(btf: Btf, newest: BtfKind) -> int | None:
 
 def _result(work: FunctionWork, *, refused: bool) -> FunctionResult:
     function = work.function
-    slot_map: list[int | None] = []
-    kept = 0
-    for slot in range(len(function.insns)):
-        lost = slot in work.lost_slots
-        slot_map.append(None if lost else kept)
-        kept += not lost
-    after = tuple(insn for slot, insn in enumerate(work.insns) if slot not in work.lost_slots)
+    slot_map: list[int | None] = list(range(len(function.insns)))
+    after = tuple(work.insns)
+    if work.lost_slots:
+        kept = 0
+        for slot in slot_map.copy():
+            lost = slot in work.lost_slots
+            slot_map[slot or 0] = None if lost else kept
+            kept += not lost
+        after = tuple(insn for slot, insn in enumerate(after) if slot not in work.lost_slots)
     done = not refused and work.error is None
     return FunctionResult(
         name=function.name,

@@ -48,14 +48,16 @@ def decode_insns(data: bytes, byte_order: ByteOrder) -> tuple[Insn, ...]:
             f"code is {len(data)} bytes long, which is not a whole number of 8-byte slots"
         )
     if byte_order == "little":
-        return tuple(
-            Insn(code, regs & 15, regs >> 4, off, imm)
+        rows = [
+            (code, regs & 15, regs >> 4, off, imm)
             for code, regs, off, imm in _SLOT["little"].iter_unpack(data)
-        )
-    return tuple(
-        Insn(code, regs >> 4, regs & 15, off, imm)
-        for code, regs, off, imm in _SLOT["big"].iter_unpack(data)
-    )
+        ]
+    else:
+        rows = [
+            (code, regs >> 4, regs & 15, off, imm)
+            for code, regs, off, imm in _SLOT["big"].iter_unpack(data)
+        ]
+    return tuple(map(Insn._make, rows))
 
 
 def encode_insn(insn: Insn, byte_order: ByteOrder) -> bytes:

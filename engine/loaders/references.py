@@ -12,6 +12,7 @@ Follows: libbpf src/libbpf.c bpf_program__record_reloc, bpf_object__reloc_code @
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -92,6 +93,10 @@ class ReferenceFinder:
         self.prepared = prepared
         self.externs = externs_of(prepared.btf) if prepared.btf else Externs({}, {})
         self._found: dict[int, tuple[Reference, ...]] = {}
+        self._symbols_of: dict[int, dict[int, Symbol]] = {}
+        self._starts = [
+            (function.section_index, function.offset) for function in prepared.functions
+        ]
 
     def of(self, number: int) -> tuple[Reference, ...]:
         """References of function `number`, by slot."""
@@ -101,12 +106,7 @@ class ReferenceFinder:
         return found
 
     def _find(self, function: Function) -> tuple[Reference, ...]:
-        obj = self.prepared.obj
-        symbols = {
-            reloc.offset: obj.symbols[reloc.symbol]
-            for reloc in obj.relocations.get(function.section_index, ())
-            if function.offset <= reloc.offset < function.end and reloc.symbol < len(obj.symbols)
-        }
+        symbols = self._symbols(function.section_index)
         found = []
         second = False
         for slot, insn in enumerate(function.insns):
@@ -119,6 +119,18 @@ class ReferenceFinder:
             if reference is not None:
                 found.append(reference)
         return tuple(found)
+
+    def _symbols(self, section: int) -> dict[int, Symbol]:
+        """Symbols by the byte of their section's code that refers to them."""
+        found = self._symbols_of.get(section)
+        if found is None:
+            obj = self.prepared.obj
+            found = self._symbols_of[section] = {
+                reloc.offset: obj.symbols[reloc.symbol]
+                for reloc in obj.relocations.get(section, ())
+                if reloc.symbol < len(obj.symbols)
+            }
+        return found
 
     def _classify(
         self, function: Function, slot: int, insn: Insn, symbol: Symbol | None
@@ -144,8 +156,10 @@ class ReferenceFinder:
         return Reference(slot, "unknown", symbol.name or section.name)
 
     def _function(self, slot: int, section: int, start: int) -> Reference:
-        for number, function in enumerate(self.prepared.functions):
-            if function.section_index == section and function.offset <= start < function.end:
+        number = bisect_right(self._starts, (section, start)) - 1
+        if number >= 0 and self._starts[number][0] == section:
+            function = self.prepared.functions[number]
+            if start < function.end:
                 return Reference(slot, "function", function.name, callee=number)
         return Reference(slot, "unknown", f"code at byte {start:#x} of section {section}")
 
