@@ -6,6 +6,7 @@ Nothing that a user sends becomes a flag: flags come from the tables here, and a
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import re
@@ -219,8 +220,12 @@ def _programs() -> tuple[Path, ...]:
     """Real paths of all files that look like a clang, without running them."""
     path = [Path(entry) for entry in os.environ.get("PATH", "").split(os.pathsep) if entry]
     folders = [Path("/usr/lib"), Path("/usr/bin"), *path]
-    changed = [(f, f.stat().st_mtime_ns) for f in dict.fromkeys(folders) if f.is_dir()]
-    return tuple(path for path in _look_for_programs(tuple(changed)) if path.exists())
+    changed: dict[Path, int] = {}
+    for folder in folders:
+        with contextlib.suppress(OSError):  # PATH may name what is not there, or not for us
+            changed[folder] = folder.stat().st_mtime_ns
+    programs = _look_for_programs(tuple(changed.items()))
+    return tuple(path for path in programs if os.path.exists(path))
 
 
 @functools.lru_cache(maxsize=8)
@@ -230,10 +235,11 @@ def _look_for_programs(folders: tuple[tuple[Path, int], ...]) -> tuple[Path, ...
     for folder, _ in folders:
         if folder == Path("/usr/lib"):
             continue
-        names = [name for name in os.listdir(folder) if _CLANG_NAME.fullmatch(name)]
-        paths += [folder / name for name in [*sorted(names), "clang"]]
+        with contextlib.suppress(OSError):
+            names = [name for name in os.listdir(folder) if _CLANG_NAME.fullmatch(name)]
+            paths += [folder / name for name in [*sorted(names), "clang"]]
     paths += sorted(Path("/usr/lib").glob("llvm-*/bin/clang"))
-    real = [path.resolve() for path in paths if path.exists() and os.access(path, os.X_OK)]
+    real = [path.resolve() for path in paths if os.path.isfile(path) and os.access(path, os.X_OK)]
     return tuple(dict.fromkeys(real))
 
 
