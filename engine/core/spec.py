@@ -21,7 +21,7 @@ from engine.core.policy import FlexibleRule
 from engine.core.refusal import Refusal
 from engine.errors import BtfTypeError
 
-_INDEX = re.compile(r"\s*([+-]?\d+)")
+_INDEX = re.compile(r"\s*(?:\+|-(?=0+\b))?0*(\d{1,10})(?!\d)", re.ASCII)
 
 
 class Accessor(NamedTuple):
@@ -107,7 +107,7 @@ def parse_indices(access: str) -> tuple[int, ...]:
         if len(found) == limits.ACCESS_SPEC_PARTS:
             raise Refusal("E2BIG")
         value = int(index[1])
-        if not 0 <= value < 1 << 31:
+        if value >= 1 << 31:
             raise Refusal("EINVAL")
         found.append(value)
         at = index.end()
