@@ -11,6 +11,8 @@ from engine.btf.kinds import ENUM_KINDS, BtfKind, BtfType, TypeId
 from engine.core.names import essential_name
 from engine.core.policy import CandidateKinds, LoaderPolicy, ModuleSearch
 
+_TAGS = frozenset({BtfKind.DECL_TAG, BtfKind.TYPE_TAG})
+
 
 @dataclass(frozen=True, slots=True)
 class Target:
@@ -73,7 +75,10 @@ def _in_one(local: BtfType, btf: Btf, origin: str, policy: LoaderPolicy) -> Name
     for type_id in map(TypeId, ids):
         if essential_name(btf.name(type_id), rule) != wanted:
             continue
-        fits = _kind_fits(local.kind, btf.kind(type_id), policy.candidate_kinds)
+        kind = btf.kind(type_id)
+        if kind in _TAGS:
+            continue  # their text is a value, not a name
+        fits = _kind_fits(local.kind, kind, policy.candidate_kinds)
         (found if fits else refused).append(Candidate(btf, type_id, origin))
     return NameHits(tuple(found), tuple(refused))
 
