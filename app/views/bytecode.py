@@ -10,10 +10,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from app.views.lanes import Arrow, Stroke, strokes
+from app.views.lanes import Arrow, Stroke, crossing, strokes
 from app.views.lines import LineRef, SourceLines
-from app.views.prose import anchor, loader_name, value
+from app.views.prose import anchor, count, loader_name
 from app.views.spans import HexRun, Span, hex_runs, spans
+from app.views.values import change
 from engine.btf.kinds import ByteOrder
 from engine.core.result import FunctionResult, Relocation
 from engine.flow.jumps import JumpCheck
@@ -50,16 +51,19 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Why:
-    """What a relocation does at this slot: `#1 enumval_value`, `1 → poison`."""
+    """What a relocation does at this slot: `r1`, `enumval_value`, `1 → poison`."""
 
     record: str
     kind: str
-    text: str
+    texts: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One slot before relocation and what each loader made of it."""
+    """One slot before relocation and what each loader made of it.
+
+    `through` are, per loader, the strokes that cross the line above this row.
+    """
 
     slot: int
     line: LineRef
@@ -68,17 +72,18 @@ class Row:
     after: tuple[Cell, ...]
     why: tuple[Why, ...]
     keys: str
+    through: tuple[tuple[Stroke, ...], ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A loader's column; `refusal` is its message if it did not give any code."""
+    """A loader's column; `note` says what is unusual about it in a word or two."""
 
     key: str
     name: str
-    refusal: str = ""
     past_end: tuple[Stroke, ...] = ()
     lanes: int = 0
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +107,7 @@ class Side:
     loader: str
     function: FunctionResult | None
     jumps: tuple[JumpCheck, ...] = ()
-    refusal: str = ""
+    note: str = ""
 
 
 def bytecode(
@@ -120,16 +125,20 @@ def bytecode(
     previous: LineRef | None = None
     for slot in range(first, last + 1):
         line = lines.ref(known.lines[slot] if slot < len(known.lines) else None)
-        whys = tuple(_why(versions) for versions in by_slot.get(slot, ()))
+        whys = tuple(_why(versions, known.before) for versions in by_slot.get(slot, ()))
+        cells = tuple(column.cell(slot) for column in after)
         rows.append(
             Row(
                 slot=slot,
                 line=line,
                 opens_line=line != previous,
                 before=before.cell(slot, slot),
-                after=tuple(column.cell(slot) for column in after),
+                after=cells,
                 why=whys,
-                keys=" ".join([f"s{slot}", *(w.record for w in whys), line.key]).strip(),
+                keys=" ".join(
+                    [*_pair(known.before, slot), *(w.record for w in whys), line.key]
+                ).strip(),
+                through=tuple(crossing(cell.strokes) for cell in cells),
             )
         )
         previous = line
@@ -146,34 +155,43 @@ def bytecode(
     )
 
 
-def _by_slot(sides: Sequence[Side]) -> dict[int, list[list[Relocation]]]:
+def _pair(insns: Sequence[Insn], slot: int) -> tuple[str, ...]:
+    """Give the keys of a slot and of the other half of its 16-byte load."""
+    if insns[slot].is_ld_imm64:
+        return f"s{slot}", f"s{slot + 1}"
+    if slot and insns[slot].code == 0 and insns[slot - 1].is_ld_imm64:
+        return f"s{slot - 1}", f"s{slot}"
+    return (f"s{slot}",)
+
+
+Versions = list[tuple[str, Relocation]]
+
+
+def _by_slot(sides: Sequence[Side]) -> dict[int, list[Versions]]:
     """Group the relocations by slot; each group holds one record as every loader saw it."""
-    records: dict[int, list[Relocation]] = {}
-    for side in sides:
+    families = [side.loader.partition("@")[0] for side in sides]
+    records: dict[int, Versions] = {}
+    for side, family in zip(sides, families, strict=True):
+        name = family if families.count(family) == 1 else side.loader.partition("@")[2]
         for relocation in side.function.relocations if side.function else ():
-            records.setdefault(relocation.number, []).append(relocation)
-    by_slot: dict[int, list[list[Relocation]]] = {}
+            records.setdefault(relocation.number, []).append((name, relocation))
+    by_slot: dict[int, list[Versions]] = {}
     for versions in records.values():
-        by_slot.setdefault(versions[0].slot, []).append(versions)
+        by_slot.setdefault(versions[0][1].slot, []).append(versions)
     return by_slot
 
 
-def _why(versions: Sequence[Relocation]) -> Why:
-    texts = list(dict.fromkeys(change(relocation) for relocation in versions))
-    first = versions[0]
-    return Why(record=f"r{first.number}", kind=first.kind_word, text=" / ".join(texts))
-
-
-def change(relocation: Relocation) -> str:
-    """Say what the relocation does to the value: `1 → 0`, `1 → poison`, `= 24`."""
-    old = value(relocation.orig)
-    if relocation.outcome == "poisoned":
-        return f"{old} → poison"
-    if relocation.outcome in ("failed", "skipped"):
-        return f"{old}, {relocation.outcome}"
-    if relocation.new == relocation.orig:
-        return f"= {old}"
-    return f"{old} → {value(relocation.new)}"
+def _why(versions: Sequence[tuple[str, Relocation]], before: Sequence[Insn]) -> Why:
+    """Say what each loader does; once if they do the same, else with its name."""
+    said: dict[str, list[str]] = {}
+    for loader, relocation in versions:
+        said.setdefault(change(relocation, before), []).append(loader)
+    first = versions[0][1]
+    texts = tuple(
+        text if len(said) == 1 else f"{', '.join(loaders)}: {text}"
+        for text, loaders in said.items()
+    )
+    return Why(record=f"r{first.number}", kind=first.kind_word, texts=texts)
 
 
 class _Listing:
@@ -210,7 +228,7 @@ class _Listing:
             id=f"{self.key}-{slot}",
             slot=slot,
             shift=slot - before,
-            spans=spans(line) if line else (),
+            spans=spans(line, insn) if line else (),
             hex=hex_runs(insn, original, self.byte_order),
             changed=changed,
             poisoned=poisoned,
@@ -286,10 +304,12 @@ class _After:
         return self.listing.cell(after, slot, poisoned=poisoned, badges=badges, drawn=drawn)
 
     def head(self) -> Column:
+        """Give the column's own facts."""
+        lost = sum(after is None for after in self.map)
         return Column(
             key=self.key,
             name=loader_name(self.side.loader),
-            refusal=self.side.refusal,
             past_end=self.strokes.get(len(self.map), ()),
             lanes=max((s.lane + 1 for drawn in self.strokes.values() for s in drawn), default=0),
+            note=f"{count(lost, 'slot')} lost" if lost else self.side.note,
         )

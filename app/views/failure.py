@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from app.errors import AppError
+from app.views.highlight import Coloured, highlight
 from app.views.prose import count
 
 DIAGNOSTICS: Final = 40
@@ -24,7 +25,7 @@ class Remark:
     column: int
     severity: str
     text: str
-    excerpt: str
+    excerpt: tuple[Coloured, ...]
     marker: str
     in_editor: bool
 
@@ -97,7 +98,7 @@ def _remark(entry: Mapping[str, Any], main: str, lines: Sequence[str]) -> Remark
         column=column,
         severity=str(entry["severity"]),
         text=str(entry["text"]),
-        excerpt=excerpt,
+        excerpt=highlight(excerpt) if excerpt else (),
         marker="".join("\t" if c == "\t" else " " for c in before),
         in_editor=in_editor,
     )

@@ -89,7 +89,7 @@ def _refusal(result: ObjectResult) -> Prose | None:
     first = refused[0]
     text = first.error.text if first.error else ""
     more = f" ({count(len(refused), 'program')} refused in all)" if len(refused) > 1 else ""
-    return prose(code(text), f" in {first.name}" if first.name not in text else "", more)
+    return prose(code(text), *((" in ", code(first.name)) if first.name not in text else ()), more)
 
 
 def _broken(
@@ -97,11 +97,14 @@ def _broken(
 ) -> Prose:
     function, check = broken[0]
     after = function.after or ()
-    where = prose("in ", code(function.name), ", ") if many else ()
+    lead = [
+        *(("In ", code(function.name), ", ") if many else ()),
+        *_lost_load(function, check, many=many),
+    ]
+    jump = f"the jump at slot {check.slot_after} "
     return prose(
-        *where,
-        *_lost_load(function, check),
-        f"the jump at slot {check.slot_after} ",
+        *lead,
+        jump if lead else jump.capitalize(),
         *_meant(check, after, byte_order),
         *_landing(check, after, byte_order),
         ".",
@@ -111,7 +114,7 @@ def _broken(
     )
 
 
-def _lost_load(function: FunctionResult, check: JumpCheck) -> tuple[str, ...]:
+def _lost_load(function: FunctionResult, check: JumpCheck, *, many: bool) -> tuple[str, ...]:
     """Name the load that shrank between the jump and its target."""
     if not check.lost or check.intended is None:
         return ()
@@ -122,7 +125,8 @@ def _lost_load(function: FunctionResult, check: JumpCheck) -> tuple[str, ...]:
     low, high = sorted((check.slot_before, target))
     lost = next(slot for slot in range(low, high) if function.slot_map[slot] is None)
     rest = "" if check.lost == 1 else f", {check.lost - 1} more likewise"
-    return (f"the 16-byte load at slot {lost - 1} became one slot{rest}; ",)
+    the = "the" if many else "The"
+    return (f"{the} 16-byte load at slot {lost - 1} became one slot{rest}; ",)
 
 
 def _meant(
@@ -156,7 +160,7 @@ def _poison_or_clear(result: ObjectResult, *, many: bool) -> tuple[State, Prose]
     poisoned = [r for r in relocations if r.outcome == "poisoned"]
     total = count(len(relocations), "relocation")
     if not relocations:
-        return "clear", prose("no CO-RE relocations, so not a byte changes.")
+        return "clear", prose("No CO-RE relocations, so not a byte changes.")
     if not poisoned:
         changed = sum(r.outcome == "patched" for r in relocations)
         values = f"{count(changed, 'value')} changed" if changed else "no value changed"

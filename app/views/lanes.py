@@ -48,6 +48,15 @@ def strokes(arrows: Sequence[Arrow]) -> dict[int, tuple[Stroke, ...]]:
     return {row: tuple(parts) for row, parts in rows.items()}
 
 
+def crossing(row: Sequence[Stroke]) -> tuple[Stroke, ...]:
+    """Give the strokes for a line of text above a row: those that come from further up."""
+    return tuple(
+        stroke._replace(part="pass")
+        for stroke in row
+        if stroke.part in ("pass", "in-down", "out-up")
+    )
+
+
 def _is_free(used: Sequence[tuple[int, int]], low: int, high: int) -> bool:
     return all(high < start or end < low for start, end in used)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from app.views.highlight import Coloured, highlight
 from engine.btf.ext import LineInfo
 
 COLOURS: Final = 9
@@ -21,6 +22,11 @@ class LineRef:
     colour: int
     key: str
     in_editor: bool
+
+    @property
+    def runs(self) -> tuple[Coloured, ...]:
+        """The text in colours."""
+        return highlight(self.text)
 
 
 NO_LINE: Final = LineRef(0, "", "", 0, "", in_editor=False)

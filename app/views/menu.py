@@ -54,7 +54,10 @@ def menu(
     if clang is None and clangs:
         clang = clangs[0][0]
     return Menu(
-        kernels=tuple(Option(k.id, k.id, k.id in choices.kernels, k.note) for k in kernels),
+        kernels=tuple(
+            Option(k.id, k.id, k.id in choices.kernels, k.note)
+            for k in sorted(kernels, key=lambda k: _place(k.id, choices.kernels))
+        ),
         kernels_summary=_summary(choices.kernels),
         first_loaders=_loaders(loaders, first),
         second_loaders=(Option("", "none", not second), *_loaders(loaders, second)),
@@ -65,6 +68,11 @@ def menu(
         orders=tuple(Option(key, text, key == choices.order) for key, text in ORDERS.items()),
         opts=tuple(Option(opt, f"-{opt}", opt == choices.opt) for opt in OPTS),
     )
+
+
+def _place(kernel: str, chosen: Sequence[str]) -> int:
+    """Put the chosen kernels first and in their order: a form sends them as they stand."""
+    return chosen.index(kernel) if kernel in chosen else len(chosen)
 
 
 def _loaders(loaders: Sequence[str], chosen: str) -> tuple[Option, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import NamedTuple
 
 
@@ -32,6 +33,21 @@ def code(text: str) -> Piece:
     return Piece(text, code=True)
 
 
+_NAME = re.compile(
+    r"(?:(?:enum|struct|union) )?\b\w*_\w+(?:(?:\.|::)\w+)*|(?:enum|struct|union) \w+"
+)
+
+
+def names_as_code(text: str) -> Prose:
+    """Mark what looks like a C name in an engine's sentence: `enum e`, `task_struct`, `X_Y`."""
+    pieces: list[str | Piece] = []
+    end = 0
+    for match in _NAME.finditer(text):
+        pieces += [text[end : match.start()], code(match.group())]
+        end = match.end()
+    return prose(*pieces, text[end:])
+
+
 def plain(sentence: Prose) -> str:
     """Give the sentence as text, code in backticks."""
     return "".join(f"`{piece.text}`" if piece.code else piece.text for piece in sentence)
@@ -49,13 +65,6 @@ def size(number: int) -> str:
     if number < 1_000_000:
         return f"{number / 1000:.3g} kB"
     return f"{number / 1_000_000:.3g} MB"
-
-
-def value(number: int | None) -> str:
-    """Write a relocation's value: small ones decimal, large ones hexadecimal, none as a dash."""
-    if number is None:
-        return "–"
-    return str(number) if 0 <= number < 65_536 else hex(number)
 
 
 def loader_name(identity: str) -> str:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from engine.explain.narrate import why
-
 from app.views.bytecode import Side
 from app.views.lines import NO_LINE, LineRef, SourceLines
-from app.views.prose import count, loader_name, value
+from app.views.prose import Prose, count, loader_name, names_as_code
+from app.views.values import value, written
 from engine.core.result import OutcomeWord, Relocation
+from engine.explain.narrate import why
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +28,7 @@ class Reason:
     """Why, and which loaders say so; no loaders are named when all agree."""
 
     loaders: str
-    text: str
+    text: Prose
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,11 @@ class Record:
     reasons: tuple[Reason, ...]
     keys: str
 
+    @property
+    def local_parts(self) -> tuple[str, ...]:
+        """What is asked for, cut where a line may break."""
+        return tuple(part for part in re.split(r"(?<=::)|(?<=\.)", self.local) if part)
+
 
 def records(sides: Sequence[Side], lines: SourceLines) -> tuple[Record, ...]:
     """Give the rows, in the order of the records in their ELF section."""
@@ -61,7 +67,9 @@ def records(sides: Sequence[Side], lines: SourceLines) -> tuple[Record, ...]:
 def _record(
     number: int, versions: dict[int, Relocation], sides: Sequence[Side], lines: SourceLines
 ) -> Record:
-    first = next(iter(versions.values()))
+    index, first = next(iter(versions.items()))
+    function = sides[index].function
+    before = function.before if function else ()
     line = lines.ref(first.line) if first.line else NO_LINE
     slots = " ".join(f"s{slot}" for slot in range(first.slot, first.slot + first.slots))
     return Record(
@@ -72,7 +80,7 @@ def _record(
         line=line,
         slot=first.slot,
         slots=first.slots,
-        orig=value(first.orig),
+        orig=value(written(before, first.slot)),
         answers=tuple(_answer(versions.get(index)) for index in range(len(sides))),
         reasons=_reasons(versions, sides),
         keys=f"{slots} {line.key}".strip(),
@@ -92,7 +100,9 @@ def _reasons(versions: dict[int, Relocation], sides: Sequence[Side]) -> tuple[Re
         said.setdefault(why(relocation), []).append(loader_name(sides[index].loader))
     alone = len(said) == 1
     return tuple(
-        Reason("" if alone else ", ".join(loaders), text) for text, loaders in said.items() if text
+        Reason("" if alone else ", ".join(loaders), names_as_code(text))
+        for text, loaders in said.items()
+        if text
     )
 
 

@@ -12,7 +12,7 @@ from app.views.choices import Choices
 from app.views.failure import Remark, remarks_of
 from app.views.headline import SEVERITY, Headline, State, function_state, headline
 from app.views.lines import SourceLines
-from app.views.prose import count, size
+from app.views.prose import Prose, count, names_as_code, size
 from app.views.relocations import Record, records, tally
 from engine.core.kinds import EXISTENCE_KINDS
 from engine.core.result import FunctionResult, Relocation
@@ -75,7 +75,7 @@ class Result:
     headlines: tuple[Headline, ...]
     kernels: tuple[KernelTab, ...]
     cause_title: str
-    causes: tuple[str, ...]
+    causes: tuple[Prose, ...]
     more_causes: int
     programs: tuple[ProgramTab, ...]
     program: Program | None
@@ -99,8 +99,10 @@ def result(analysis: Analysis, choices: Choices, *, main: str, source: str) -> R
         kernel=kernel,
         headlines=shown_heads,
         kernels=_kernel_tabs(heads, kernel),
-        cause_title="Cause" if any(head.state != "clear" for head in shown_heads) else "Missing",
-        causes=tuple(causes[:CAUSES]),
+        cause_title="Cause"
+        if any(h.state in ("broken", "poisoned") for h in shown_heads)
+        else "Note",
+        causes=tuple(names_as_code(cause) for cause in causes[:CAUSES]),
         more_causes=max(len(causes) - CAUSES, 0),
         programs=tuple(
             ProgramTab(key, sides[0][1].section, len(sides[0][1].before), state, key == chosen)
@@ -121,7 +123,7 @@ def _kernel_tabs(heads: Sequence[Headline], kernel: str) -> tuple[KernelTab, ...
 
 
 def _causes(runs: Sequence[Run]) -> list[str]:
-    """Say what the kernel lacks, worst first, each sentence once."""
+    """Say what the kernel lacks, worst first, each sentence once; refusals are headlines."""
     wanting: dict[str, int] = {}
     for run in runs:
         for function in run.result.functions if run.result else ():
@@ -134,15 +136,14 @@ def _causes(runs: Sequence[Run]) -> list[str]:
 
 
 def _lack(relocation: Relocation) -> int | None:
-    if relocation.outcome == "failed":
-        return 0
     if relocation.outcome == "poisoned":
-        return 1
+        return 0
     if relocation.kind in EXISTENCE_KINDS and relocation.new == 0:
-        return 2
+        return 1
     return None
 
 
+_SPOILT: Final = ("broken", "poisoned")
 Sides = list[tuple[Run, FunctionResult]]
 
 
@@ -178,9 +179,8 @@ def _program(runs: Sequence[Run], key: str, main: str, analysis: Analysis, at: i
     sides = []
     for run in runs:
         function = _find(run, key)
-        text = _refusal(run, function)
         jumps = tuple(run.jumps.get(function.name, ())) if function else ()
-        sides.append(Side(run.loader, function, jumps, text))
+        sides.append(Side(run.loader, function, jumps, _note(run, function)))
     known = next(side.function for side in sides if side.function is not None)
     tallies = {tally(side.function.relocations) for side in sides if side.function is not None}
     table = bytecode(sides, lines, analysis.byte_order, at=at)
@@ -201,14 +201,11 @@ def _find(run: Run, key: str) -> FunctionResult | None:
     return None
 
 
-def _refusal(run: Run, function: FunctionResult | None) -> str:
-    if function is not None and function.error is not None:
-        return function.error.text
-    if run.result is not None and run.result.error is not None:
-        return run.result.error.text
-    if run.error is not None:
-        return run.error.message
-    return "" if function is not None and function.after is not None else "no code"
+def _note(run: Run, function: FunctionResult | None) -> str:
+    """Say over a column why it is empty; the loader's own words stand in the headline."""
+    if function is not None and function.after is not None:
+        return ""
+    return "could not be run" if run.result is None else "refused"
 
 
 def _facts(analysis: Analysis) -> Facts:

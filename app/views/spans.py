@@ -7,14 +7,19 @@ from typing import NamedTuple
 from engine.btf.kinds import ByteOrder
 from engine.insn.codec import Insn, encode_insn
 from engine.insn.disasm import Line
+from engine.insn.helpers import HELPERS
 
 
 class Span(NamedTuple):
-    """A coloured piece of an instruction; `target` is the slot that a jump goes to."""
+    """A coloured piece of an instruction.
+
+    `target` is the slot that a jump goes to, `helper` the name of a helper that is called.
+    """
 
     kind: str
     text: str
     target: int | None = None
+    helper: str = ""
 
 
 class HexRun(NamedTuple):
@@ -24,9 +29,22 @@ class HexRun(NamedTuple):
     changed: bool
 
 
-def spans(line: Line) -> tuple[Span, ...]:
+def spans(line: Line, insn: Insn) -> tuple[Span, ...]:
     """Give the spans of one disassembled instruction."""
-    return tuple(Span(token.kind, token.text, token.target) for token in line.tokens)
+    return tuple(
+        Span(
+            token.kind,
+            token.text,
+            token.target,
+            _helper(insn) if token.kind == "call" else "",
+        )
+        for token in line.tokens
+    )
+
+
+def _helper(insn: Insn) -> str:
+    """Name the helper; calls of other kinds (src is not 0) and unknown numbers have none."""
+    return HELPERS.get(insn.imm, "") if insn.src == 0 else ""
 
 
 def hex_runs(insn: Insn, original: Insn | None, byte_order: ByteOrder) -> tuple[HexRun, ...]:

@@ -76,7 +76,12 @@ if (form) {
     if (event.target.name === "kernel") summarise();
     if (event.target.matches("[data-submit]")) run();
   });
+  const note = document.getElementById("source-note");
+  document.getElementById("source").addEventListener("input", () => {
+    if (result.querySelector(".verdicts")) note.textContent = "edited since this run";
+  });
   document.addEventListener("htmx:after:swap", () => {
+    note.textContent = "";
     settle();
     announce();
     const box = result.getBoundingClientRect();

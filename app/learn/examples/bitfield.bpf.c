@@ -1,9 +1,9 @@
 /* sock.sk_protocol was a bitfield until Linux 5.6
  * and is a plain u16 since.
  *
- * A program with the old layout still reads it right:
- * the macro relocates offset, size and both shifts, so
- * that bitfield and integer read alike. */
+ * A program with the old layout still reads it:
+ * the macro relocates offset, size and both shifts,
+ * so that bitfield and integer read alike. */
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_core_read.h>

@@ -18,7 +18,9 @@ int prog(void *ctx)
 	if (bpf_core_enum_value_exists(
 		    enum cgroup_subsys_id,
 		    cpuset_cgrp_id_lublub)) {
-		volatile int val = bpf_core_enum_value(
+		volatile int val __attribute__((unused));
+
+		val = bpf_core_enum_value(
 			enum cgroup_subsys_id,
 			cpuset_cgrp_id_lublub);
 	}

@@ -1,9 +1,9 @@
 /* An enumerator too large for 32 bits.
  *
- * IFF_CHANGE_PROTO_DOWN is bit 32 in Linux 6.1, whose
- * enum is 64 bits wide; the one declared here is not.
- * Both slots of the load must change. Later kernels
- * dropped the flag again. */
+ * IFF_CHANGE_PROTO_DOWN is bit 32 in Linux 6.1,
+ * whose enum is 64 bits wide; the one declared here
+ * is not. Both slots of the load must change. Later
+ * kernels dropped the flag again. */
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_core_read.h>

@@ -1,8 +1,8 @@
 /* task_struct.state became __state in Linux 5.14.
  *
- * vmlinux.h is made from the first kernel you choose.
- * The older layout is a flavor: a loader ignores what
- * follows the three underscores. */
+ * vmlinux.h is made from the first kernel chosen.
+ * The older layout is a flavor: a loader ignores
+ * what follows the three underscores. */
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_core_read.h>

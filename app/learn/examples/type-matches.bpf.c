@@ -1,7 +1,7 @@
 /* Which arguments does sched_switch pass?
  *
  * Linux 5.18 added prev_state to the tracepoint.
- * bpf_core_type_matches() compares the whole prototype.
+ * bpf_core_type_matches() compares whole prototypes.
  * cilium/ebpf knows this relocation since 0.15.0. */
 #include <linux/bpf.h>
 #include <stdbool.h>
@@ -14,7 +14,7 @@ typedef void (*btf_trace_sched_switch___three)(
 	struct task_struct *next);
 typedef void (*btf_trace_sched_switch___four)(
 	void *, bool preempt, struct task_struct *prev,
-	struct task_struct *next, unsigned int prev_state);
+	struct task_struct *next, unsigned int state);
 
 unsigned int arguments;
 
