@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import logging
 import os
 import resource
 import shutil
@@ -121,6 +122,7 @@ def _mode() -> str:
 def _prepare(mode: str) -> tuple[JailStatus, _Way | None]:
     """Find the strictest jail that works here; `None` with kind `none`: run without one."""
     if mode == "none":
+        logging.getLogger(__name__).warning(reasons.NO_JAIL_WARNING)
         return JailStatus("none", reasons.NO_JAIL_WARNING), None
     if shutil.which("bwrap") is None:
         return JailStatus("unavailable", reasons.NO_BWRAP, reasons.INSTALL_BWRAP), None

@@ -73,11 +73,12 @@ def test_in_a_container_the_advice_is_for_containers(monkeypatch):
     assert "--security-opt seccomp=" in reasons.explain(UID_MAP)[1]
 
 
-def test_none_runs_with_limits_only_and_says_so_loudly(monkeypatch):
+def test_none_runs_with_limits_only_and_says_so_loudly(monkeypatch, caplog):
     monkeypatch.setenv(jail.MODE_VARIABLE, "none")
     status = jail.available()
     assert (status.ok, status.kind) == (True, "none")
     assert "WITHOUT a jail" in status.reason
+    assert [r.levelname for r in caplog.records if "WITHOUT a jail" in r.message] == ["WARNING"]
     limits = jail.JailLimits(file_bytes=1 << 20)
     finished = jail.run(
         ["/bin/sh", "-c", "cat lib/a; env"], inputs={"lib/a": b"A\n"}, limits=limits
