@@ -28,6 +28,7 @@ from app.services.analyse import Analyses
 from app.services.workers import Workers
 from app.settings import Settings, load_settings
 from app.version import version
+from engine.errors import EngineError
 
 log = logging.getLogger("coreplay")
 
@@ -95,6 +96,6 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
 
 async def _warm(app: FastAPI) -> None:
     try:
-        await app.state.analyses.warm()
-    except AppError as error:
-        log.warning("warming up failed: %s", error)
+        await app.state.analyses.keep_warm()
+    except (AppError, EngineError) as error:
+        log.warning("the workers are not warmed up: %s", error)

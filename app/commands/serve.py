@@ -6,6 +6,7 @@ import argparse
 import os
 import socket
 import sys
+from contextlib import ExitStack
 
 import uvicorn
 
@@ -39,10 +40,12 @@ def _listen(host: str, port: int) -> socket.socket:
         family, kind, protocol, _, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
-        listener = socket.socket(family, kind, protocol)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(address)
-        listener.listen(128)
+        with ExitStack() as on_failure:
+            listener = on_failure.enter_context(socket.socket(family, kind, protocol))
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind(address)
+            listener.listen(128)
+            on_failure.pop_all()
     except (OSError, OverflowError) as problem:
         raise AppError(
             f"Cannot listen on {host} port {port}: {problem}",

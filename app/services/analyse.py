@@ -9,13 +9,13 @@ from __future__ import annotations
 import hashlib
 import pickle
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import cache
+from importlib import import_module
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, cast
-
-from engine.flow.jumps import check_jumps
 
 from app.errors import from_engine
 from app.services.analysis import Analysis, AnalysisRequest, CompileFailed, Run
@@ -28,6 +28,7 @@ from engine.core.prepare import PreparedObject, prepare
 from engine.core.relocate import relocate_object
 from engine.elf.object import parse_object
 from engine.errors import EngineError, NoBtfError
+from engine.flow.jumps import check_jumps
 from engine.kernels.catalog import Catalog
 from engine.loaders import all_policies, policy_of
 
@@ -76,10 +77,23 @@ class Analyses:
             self._cache.put(key, answer)
         return answer
 
-    async def warm(self) -> None:
-        """Open every kernel in the workers, so that the first request finds them open."""
-        for snapshot in catalog(self.settings).snapshots():
-            await self.workers.run(_open_kernel, snapshot.id, self.settings)
+    async def keep_warm(self) -> None:
+        """Start the workers and open all kernels in them; again whenever one was lost.
+
+        Where warming up itself costs workers it is left at that: requests start their own.
+        """
+        while not self.workers.lost:
+            await self._warm()
+            if not self.workers.lost:
+                await self.workers.wait_for_loss()
+
+    async def _warm(self) -> None:
+        """Build missing index files in one worker, then map all of them in each."""
+        names = tuple(snapshot.id for snapshot in catalog(self.settings).snapshots())
+        await self.workers.in_each(_find_compilers)
+        for name in names:
+            await self.workers.in_each(_open_kernels, (name,), self.settings, workers=1)
+        await self.workers.in_each(_open_kernels, names, self.settings)
 
 
 def check(
@@ -205,9 +219,16 @@ def _pickled(analysis: Analysis) -> bytes:
     return pickle.dumps(analysis, pickle.HIGHEST_PROTOCOL)
 
 
-def _open_kernel(kernel: str, settings: Settings) -> None:
-    """Run in a worker: build the index file if need be, and map it."""
-    try:
-        catalog(settings).btf(kernel)
-    except EngineError:
-        return  # whoever asks for this kernel gets the error
+def _open_kernels(names: tuple[str, ...], settings: Settings) -> None:
+    """Run in a worker: map the index files, and build those that are missing."""
+    for name in names:
+        with suppress(EngineError):  # whoever asks for this kernel gets the error
+            catalog(settings).btf(name)
+
+
+def _find_compilers() -> None:
+    """Run in a worker: import what compiles, and look once for clangs and a jail."""
+    from app.services.choices import compilers
+
+    compilers()
+    import_module("app.services.compile")

@@ -38,6 +38,7 @@ class Workers:
         self.timeout = timeout
         self._slots = CapacityLimiter(count)
         self._processes = CapacityLimiter(math.inf)
+        self._lost = anyio.Event()
 
     async def run(self, func: Callable[[Unpack[Ts]], T], *args: *Ts) -> T:
         """Call a module-level function in a worker; arguments and result must pickle.
@@ -55,11 +56,36 @@ class Workers:
         async with self._slots:
             with anyio.move_on_after(self.timeout):
                 return await self._call(func, *args)
+        self._lost.set()
         raise AppError(
             f"The analysis did not finish within {self.timeout:g} seconds and was stopped",
             code="analysis-timeout",
             hint="Make the program smaller, or raise COREPLAY_ANALYSIS_TIMEOUT on your own server.",
         )
+
+    @property
+    def lost(self) -> bool:
+        """Whether a worker died or was killed since `wait_for_loss` returned."""
+        return self._lost.is_set()
+
+    async def in_each(
+        self, func: Callable[[*Ts], object], *args: *Ts, workers: int | None = None
+    ) -> None:
+        """Call a function in all workers (or some) at once; each that is free is started."""
+        async with anyio.create_task_group() as tasks:
+            for _ in range(self.count if workers is None else workers):
+                tasks.start_soon(self._quietly, func, *args)
+
+    async def _quietly(self, func: Callable[[*Ts], object], *args: *Ts) -> None:
+        try:
+            await self.run(func, *args)
+        except AppError:
+            return  # whoever needs the answer asks again and gets the error
+
+    async def wait_for_loss(self) -> None:
+        """Return when a worker died or was killed since the last call."""
+        await self._lost.wait()
+        self._lost = anyio.Event()
 
     async def _call(self, func: Callable[[Unpack[Ts]], T], *args: *Ts) -> T:
         try:
@@ -67,6 +93,7 @@ class Workers:
                 _guarded, func, args, cancellable=True, limiter=self._processes
             )
         except BrokenWorkerProcess:
+            self._lost.set()
             raise AppError(
                 "The worker process that ran the analysis died",
                 code="worker-died",

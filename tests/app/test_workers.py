@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
+from pathlib import Path
 
 import anyio
 import pytest
@@ -29,6 +30,11 @@ def workers() -> Workers:
 def pid_after(seconds: float) -> int:
     time.sleep(seconds)
     return os.getpid()
+
+
+def leave_a_mark(folder: Path) -> None:
+    (folder / str(os.getpid())).touch()
+    time.sleep(0.5)
 
 
 def die() -> None:
@@ -126,3 +132,17 @@ async def test_exhaustion_is_a_limit_not_a_fault(workers: Workers, hungry: objec
 async def test_our_own_mistake_brings_its_traceback(workers: Workers) -> None:
     with pytest.raises(WorkerSurprise, match="make_a_mistake"):
         await workers.run(make_a_mistake)
+
+
+async def test_loss_of_a_worker_is_told_once(workers: Workers) -> None:
+    with pytest.raises(AppError):
+        await workers.run(die)
+    with anyio.fail_after(1):
+        await workers.wait_for_loss()
+    with pytest.raises(TimeoutError), anyio.fail_after(0.1):
+        await workers.wait_for_loss()
+
+
+async def test_each_worker_is_called(workers: Workers, tmp_path: Path) -> None:
+    await workers.in_each(leave_a_mark, tmp_path)
+    assert len(list(tmp_path.iterdir())) == 2

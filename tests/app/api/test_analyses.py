@@ -55,6 +55,33 @@ def test_issue_1348_from_c_for_three_loaders(client: TestClient) -> None:
     assert value["why"]
 
 
+EXISTS_0 = ["1801000000000000", "0000000000000000", "1501030000000000"]
+STORE, RETURN_0 = ["631afcff00000000"], ["b700000000000000", "9500000000000000"]
+CALL = "850000001023ad0b"
+WORKED = {
+    "libbpf@1.7.0": [*EXISTS_0, CALL, CALL, *STORE, *RETURN_0],
+    "cilium@0.13.0": [*EXISTS_0, CALL, *STORE, *RETURN_0],
+    "cilium@0.13.1": [*EXISTS_0, "180a00001023ad0b", "0000000000000000", *STORE, *RETURN_0],
+}
+
+
+def test_issue_1348_byte_for_byte(client: TestClient) -> None:
+    """The bytes were observed with the real loaders."""
+    answer = ask(client, source=EXAMPLE, loaders=list(WORKED), cpu="v2")
+    for run in answer["runs"]:
+        (function,) = run["functions"]
+        before = [slot for insn in function["before"] for slot in insn["hex"]]
+        assert before[:5] == [
+            "1801000001000000",
+            "0000000000000000",
+            "1501030000000000",
+            "1801000001000000",
+            "0000000000000000",
+        ]
+        after = [slot for insn in function["after"] for slot in insn["hex"]]
+        assert after == WORKED[run["loader"]]
+
+
 def test_answer_is_what_the_models_describe(client: TestClient) -> None:
     answer = ask(client, source=EXAMPLE, loaders=["cilium@0.13.0"])
     assert AnalysisOut.model_validate(answer).model_dump() == answer
