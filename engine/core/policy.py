@@ -194,6 +194,8 @@ class LoaderPolicy:
     """Functions of .text are relocated on their own; else only as part of a program."""
     anonymous_matches_any: bool
     """An anonymous enum or FWD is compatible with a named one."""
+    missing_values_refused: bool
+    """A field or enumerator that is missing refuses the object instead of poisoning."""
     new_value_errors_poison: bool
     """An error in computing the target's value poisons instead of refusing."""
     immediate_overflow_refused: bool

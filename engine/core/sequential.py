@@ -179,7 +179,10 @@ class SequentialRelocator:
         else:
             steps.append(Step(StepKind.NO_CANDIDATE, text=local.root_name))
         number = record.relo.insn_off // SLOT_BYTES
-        return compute(local, None, run.local_btf, run.target.btf, run.policy, number)
+        value = compute(local, None, run.local_btf, run.target.btf, run.policy, number)
+        if value.poison and run.policy.missing_values_refused:
+            raise Refusal("EINVAL", f"no value for {local.path}")
+        return value
 
     def _match_one(
         self,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from engine.btf.kinds import BtfKind
 from engine.core.policy import (
     ArraySize,
@@ -48,6 +50,7 @@ V0_14_0 = LoaderPolicy(
     names_error_function=False,
     relocates_subprograms=False,
     anonymous_matches_any=False,
+    missing_values_refused=False,
     new_value_errors_poison=True,
     immediate_overflow_refused=False,
     newest_kind=BtfKind.ENUM64,
@@ -66,4 +69,19 @@ V0_14_0 = LoaderPolicy(
     ),
 )
 
-POLICIES = (V0_14_0,)
+V0_11_0 = replace(
+    V0_14_0,
+    id="aya@0.11.0",
+    title="aya 0.11.0",
+    missing_type=Missing.ZERO,
+    missing_values_refused=True,
+    newest_kind=BtfKind.TYPE_TAG,
+    notes=(
+        "a missing field or enumerator panics until v0.12 (35eaa507, c6f93b17)",
+        "a missing type_size or target_type_id is 0 until v0.12",
+        "ENUM64 cannot be read until v0.12 (8e9404ec)",
+        "type_matches makes the object unreadable",
+    ),
+)
+
+POLICIES = (V0_14_0, V0_11_0)

@@ -49,6 +49,7 @@ V0_22_0 = LoaderPolicy(
     names_error_function=True,
     relocates_subprograms=False,
     anonymous_matches_any=True,
+    missing_values_refused=False,
     new_value_errors_poison=False,
     immediate_overflow_refused=True,
     newest_kind=BtfKind.ENUM64,

@@ -49,6 +49,7 @@ V1_7_0 = LoaderPolicy(
     names_error_function=True,
     relocates_subprograms=True,
     anonymous_matches_any=True,
+    missing_values_refused=False,
     new_value_errors_poison=False,
     immediate_overflow_refused=False,
     newest_kind=BtfKind.ENUM64,

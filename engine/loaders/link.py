@@ -23,6 +23,7 @@ from engine.core.refusal import Refusal
 from engine.core.relocate import relocate_functions, relocate_object
 from engine.core.result import FunctionResult, LoaderError
 from engine.insn.codec import SLOT_BYTES, Insn
+from engine.loaders.attach import AttachPoint, attach_point
 from engine.loaders.references import (
     CALL,
     PSEUDO_BTF_ID,
@@ -63,6 +64,8 @@ class LinkedProgram:
     references: tuple[Reference, ...] = ()
     func_infos: tuple[tuple[int, TypeId], ...] = ()
     line_infos: tuple[tuple[int, LineInfo], ...] = ()
+    attach: AttachPoint | None = None
+    """What its section's name says; None for a name that is not known."""
     error: LoaderError | None = None
 
 
@@ -199,6 +202,7 @@ class _Linker:
             tuple(references),
             tuple(row for functions, _ in infos for row in functions),
             tuple(row for _, lines in infos for row in lines),
+            attach_point(function.section, self.target),
         )
 
     def _resolve(
