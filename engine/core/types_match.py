@@ -15,6 +15,11 @@ from engine.core.names import essential_name
 from engine.core.policy import LoaderPolicy
 from engine.core.refusal import Refusal
 
+_NAMELESS = {
+    BtfKind.PTR: "a pointer",
+    BtfKind.ARRAY: "an array",
+    BtfKind.FUNC_PROTO: "a function",
+}
 _FWD_KIND = {False: BtfKind.STRUCT, True: BtfKind.UNION}
 
 
@@ -45,8 +50,10 @@ class TypeMatcher:
             if not self._names_match(local.name, target.name):
                 return self._no(f"{_words(local)} is not called {_words(target)}")
             if local.kind is BtfKind.PTR or local.kind is BtfKind.ARRAY:
-                if local.kind is not target.kind or local.nelems != target.nelems:
+                if local.kind is not target.kind:
                     return self._no(f"{_words(local)} meets {_words(target)}")
+                if local.nelems != target.nelems:
+                    return self._no(f"an array of {local.nelems} meets one of {target.nelems}")
                 behind_ptr = behind_ptr or local.kind is BtfKind.PTR
             elif local.kind is BtfKind.FUNC_PROTO:
                 if not self._params_match(local, target, behind_ptr, level):
@@ -132,4 +139,6 @@ class TypeMatcher:
 
 
 def _words(found: BtfType) -> str:
-    return f"{found.kind.word} {found.name}" if found.name else f"a {found.kind.word}"
+    if found.name:
+        return f"{found.kind.word} {found.name}"
+    return _NAMELESS.get(found.kind, f"an anonymous {found.kind.word}")
