@@ -29,6 +29,8 @@ _QUALIFIERS: Final = {
 _ENUM_MODES: Final = {1: "byte", 2: "HI", 8: "DI"}
 VA_LIST: Final = "__builtin_va_list"
 """A typedef that clang has already; its size on BPF is not the kernel's."""
+_MOST_NESTED: Final = 24
+"""Declarations inside of each other: parameters of parameters, anonymous structs; kernels: 8."""
 _INT_MAX: Final = (1 << 31) - 1
 _UINT_MAX: Final = (1 << 32) - 1
 
@@ -54,8 +56,10 @@ class Definition:
 class Declarations:
     """Writes the types of one BTF as C."""
 
-    def __init__(self, btf: Btf, names: CNames) -> None:
+    def __init__(self, btf: Btf, names: CNames, *, param_names: bool = False) -> None:
         self._btf = btf
+        self._param_names = param_names
+        self._nested = 0
         self.names = names
         self._layout = CLayout(btf)
         self.enum_copies: dict[int, int] = {}
@@ -97,6 +101,17 @@ class Declarations:
         Anonymous structs and enums are written in place, with `indent` before their members.
         Without `by_value` a struct may be incomplete, as in a typedef or a parameter list.
         """
+        self._nested += 1
+        if self._nested > _MOST_NESTED:
+            raise _endless(type_id)
+        try:
+            return self._declare(type_id, name, needs, indent, by_value, in_params)
+        finally:
+            self._nested -= 1
+
+    def _declare(
+        self, type_id: int, name: str, needs: Needs, indent: str, by_value: bool, in_params: bool
+    ) -> str:
         inner, qualifiers = name, ""
         current = self._btf.type(type_id)
         for _ in range(limits.TYPE_CHAIN_STEPS * 2):
@@ -121,10 +136,7 @@ class Declarations:
                 before = qualifiers.replace("restrict", "").strip()
                 return f"{before} {base} {inner}".strip() if before else f"{base} {inner}".rstrip()
             current = self._btf.type(current.type_id)
-        raise BtfTypeError(
-            f"type [{type_id}] leads through too many other types, or through itself",
-            place=f"type [{type_id}] of .BTF",
-        )
+        raise _endless(type_id)
 
     def members(self, known: BtfType, needs: Needs, indent: str) -> list[str]:
         """The lines of a struct's or union's body."""
@@ -171,9 +183,9 @@ class Declarations:
             if not param.type_id and number == proto.vlen:
                 params.append("...")
             else:
-                params.append(
-                    self.declare(param.type_id, "", needs, by_value=False, in_params=True)
-                )
+                name = c_identifier(param.name) if self._param_names and param.name else ""
+                text = self.declare(param.type_id, name, needs, by_value=False, in_params=True)
+                params.append(text)
         if params == ["..."]:
             return ""  # C wants a named parameter before the dots
         return ", ".join(params) or "void"
@@ -236,6 +248,13 @@ class Declarations:
         copies = self.enum_copies.get(known.id, 0)
         self.enum_copies[known.id] = copies + 1
         return f"___copy{copies}" if copies else ""
+
+
+def _endless(type_id: int) -> BtfTypeError:
+    return BtfTypeError(
+        f"type [{type_id}] leads through too many other types, or through itself",
+        place=f"type [{type_id}] of .BTF",
+    )
 
 
 def _note(type_id: TypeId, needs: Needs, by_value: bool, in_params: bool) -> None:

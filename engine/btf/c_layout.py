@@ -15,7 +15,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from engine import limits
 from engine.btf.c_names import alias_of, standard_type
 from engine.btf.decode import Btf
 from engine.btf.kinds import SKIPPED_KINDS, BtfKind, BtfType, Member
@@ -25,6 +24,8 @@ from engine.errors import BtfTypeError
 POINTER_BYTES: Final = 8
 """Of every pointer on BPF."""
 _PAD_BITS: Final = 64
+_MOST_NESTED: Final = 48
+"""Structs that hold each other by value; a kernel has about 20."""
 _MOST_PADS: Final = 4096
 """Larger gaps (32 KiB) make the struct opaque: one row of 64 bits each would be unreadable."""
 
@@ -69,7 +70,7 @@ class CLayout:
         """
         found = self._layouts.get(known.id)
         if found is None:
-            if known.id in self._open or len(self._open) > limits.TYPE_CHAIN_STEPS * 2:
+            if known.id in self._open or len(self._open) > _MOST_NESTED:
                 raise BtfTypeError(
                     f"[{known.id}] {known.kind.word} {known.name or '<anon>'} contains itself",
                     place=f"type [{known.id}] of .BTF",

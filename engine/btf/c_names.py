@@ -84,7 +84,9 @@ class CNames:
         if found is None:
             rank = self._rank(known)
             found = c_identifier(known.name)
-            if rank > 1:
+            if found != known.name:
+                found = f"{found}_{known.id}"  # another name may be spelled the same
+            elif rank > 1:
                 found = self._suffixed(found, rank)
             self._names[known.id] = found
         return found
@@ -117,16 +119,16 @@ class CNames:
         for rank, one in enumerate(defined, 1):
             if self._btf.kind(one) is kind:
                 return rank
-        others = {
-            self._btf.type(one).kind_flag
-            for one in same
-            if one < known.id and self._btf.kind(one) is BtfKind.FWD
-        }
-        return len(defined) + 1 + (known.kind_flag not in others and bool(others))
+        # a struct and a union that are only declared: whichever kind comes first has the name
+        forwards = [one for one in same if self._btf.kind(one) is BtfKind.FWD]
+        flags = [self._btf.type(one).kind_flag for one in forwards]
+        return len(defined) + 1 + list(dict.fromkeys(flags)).index(known.kind_flag)
 
     def _idents(self, name: str) -> list[TypeId]:
-        """Typedefs of this name, and numbers that need a typedef."""
-        return [one for one in self._table.types(name) if self._btf.kind(one) in _IDENT_KINDS]
+        """Typedefs of this name, then numbers, which may need one (Rust's `u64`)."""
+        named = [(self._btf.kind(one), one) for one in self._table.types(name)]
+        idents = [row for row in named if row[0] in _IDENT_KINDS]
+        return [one for _, one in sorted(idents, key=lambda row: row[0] is not BtfKind.TYPEDEF)]
 
     def _suffixed(self, name: str, rank: int) -> str:
         while self._table.types(f"{name}___{rank}"):

@@ -23,24 +23,22 @@ from engine.btf.scan import ids_of_kinds
 __all__ = ["dump_header", "identifiers", "slice_header", "type_as_c"]
 
 HEADER_KINDS: Final = COMPOSITE_KINDS | ENUM_KINDS | {BtfKind.TYPEDEF, BtfKind.FWD}
+_LINKAGE: Final = {0: "static ", 2: "extern "}
 _CACHE_KEY: Final = __name__
 _MOST_CACHED: Final = 6000
 """Definitions kept for the next slice of the same kernel; about 2 MB of text."""
-_PROLOGUE: Final = """\
-#ifndef __VMLINUX_H__
-#define __VMLINUX_H__
-
+_GUARD: Final = "#ifndef __VMLINUX_H__\n#define __VMLINUX_H__\n\n"
+_GUARD_END: Final = "\n#endif /* __VMLINUX_H__ */\n"
+_ATTRIBUTE: Final = """\
 #ifndef BPF_NO_PRESERVE_ACCESS_INDEX
 #pragma clang attribute push (__attribute__((preserve_access_index)), apply_to = record)
 #endif
 
 """
-_EPILOGUE: Final = """\
+_ATTRIBUTE_END: Final = """
 #ifndef BPF_NO_PRESERVE_ACCESS_INDEX
 #pragma clang attribute pop
 #endif
-
-#endif /* __VMLINUX_H__ */
 """
 
 
@@ -68,7 +66,7 @@ def dump_header(btf: Btf) -> str:
             anonymous.append(type_id)
     for type_id in anonymous:
         ordered.loose_enum(type_id)
-    return wrap(ordered.text)
+    return _wrapped(ordered.text)
 
 
 def slice_header(btf: Btf, names: Set[str]) -> str:
@@ -87,21 +85,38 @@ def slice_header(btf: Btf, names: Set[str]) -> str:
             ordered.complete(type_id)
     for type_id in loose_enums:
         ordered.loose_enum(type_id)
-    return wrap(ordered.text)
+    return _wrapped(ordered.text)
 
 
-def wrap(definitions: str) -> str:
+def _wrapped(definitions: str) -> str:
     """Definitions with include guard and the attribute for CO-RE."""
-    return f"{_PROLOGUE}{definitions}\n{_EPILOGUE}"
+    if "struct " in definitions or "union " in definitions:  # clang warns if it applies to nothing
+        definitions = f"{_ATTRIBUTE}{definitions}{_ATTRIBUTE_END}"
+    return f"{_GUARD}{definitions}{_GUARD_END}"
 
 
 def type_as_c(btf: Btf, type_id: TypeId) -> str:
     """One type as C, its members included; named types in it are only named.
 
-    Raises BtfTypeError for an id outside the graph or a type that contains itself.
+    A function is its prototype with the names of its parameters, a variable its declaration; what
+    C has no words for (sections, tags) is a comment. Raises BtfTypeError for an id outside the
+    graph or a type that contains itself.
     """
     known = btf.type(type_id)
-    declarations = Declarations(btf, CNames(btf))
-    if known.kind in HEADER_KINDS | {BtfKind.INT, BtfKind.FLOAT}:
+    declarations = Declarations(btf, CNames(btf), param_names=True)
+    if known.kind in HEADER_KINDS or known.kind in (BtfKind.INT, BtfKind.FLOAT):
         return declarations.define(known).text
+    if known.kind in (BtfKind.FUNC, BtfKind.VAR):
+        word = _LINKAGE.get(known.linkage, "")
+        return f"{word}{declarations.declare(known.type_id, known.name, Needs())};\n"
+    if known.kind is BtfKind.DECL_TAG:
+        where = "" if known.component_idx < 0 else f", part {known.component_idx}"
+        return f'/* tag "{known.name}" of type [{known.type_id}]{where} */\n'
+    if known.kind is BtfKind.DATASEC:
+        rows = [
+            f"/* +{row.offset:#x} */ {type_as_c(btf, row.type_id)}"
+            for row in known.variables
+            if btf.kind(row.type_id) is BtfKind.VAR
+        ]
+        return f"/* section {known.name}, {known.size} bytes */\n{''.join(rows)}"
     return declarations.declare(type_id, "", Needs()) + ";\n"

@@ -15,7 +15,7 @@ from engine.btf.decode import Btf
 from engine.btf.kinds import SKIPPED_KINDS, BtfKind, BtfType, TypeId
 from engine.errors import BtfTypeError
 
-_MOST_NESTED: Final = 200
+_MOST_NESTED: Final = 80
 """Definitions waiting for each other; a kernel has about 20."""
 
 
