@@ -33,7 +33,7 @@ KEYWORDS: Final = frozenset(
     | {"_Bool", "_Complex", "_Generic", "_Imaginary", "_Noreturn", "_Static_assert"}
     | {"_Thread_local", "asm", "typeof", "__int128", "__asm__", "__attribute__", "__auto_type"}
     | {"__const", "__extension__", "__func__", "__inline", "__label__", "__restrict", "__thread"}
-    | {"__volatile__"}
+    | {"__volatile__", "_Float16", "_Float128", "__float128", "__fp16", "__bf16", "__ibm128"}
 )
 """Words that no name may be in GNU C17, which clang speaks by default up to version 19."""
 
