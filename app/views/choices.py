@@ -82,7 +82,7 @@ class Choices:
 
     def query(self) -> str:
         """Write the choices as a query string, without `?`."""
-        return urlencode(self.pairs(), safe="@+,:/")
+        return urlencode(self.pairs(), safe="@,:/")
 
 
 def read_choices(items: Iterable[tuple[str, str]], defaults: Choices | None = None) -> Choices:
