@@ -180,9 +180,10 @@ class _FieldWalk:
             self.bit_offset += row.member.bit_offset
 
     def _leave(self, path: tuple[int, ...]) -> None:
-        """Drop the indices of `path` but one: the refused member's own is never taken back."""
-        if len(path) > 1:
-            del self.raw[1 - len(path) :]
+        """Drop the indices of `path`, but for one where the refused member's offset stays."""
+        dropped = len(path) - self.policy.refused_offset_stays
+        if dropped > 0:
+            del self.raw[-dropped:]
 
     def _take(self, row: FoundMember, name: str) -> None:
         holder = self.target_btf.type(row.holder_id)
