@@ -76,7 +76,7 @@ def patch_insn(
     raise Refusal(
         "EINVAL",
         f"trying to relocate unrecognized insn #{at}, code:0x{insn.code:x}, src:0x{insn.src:x}, "
-        f"dst:0x{insn.dst:x}, off:0x{insn.off & 0xFFFF:x}, imm:0x{insn.imm & U32:x}",
+        f"dst:0x{insn.dst:x}, off:0x{insn.off & U32:x}, imm:0x{insn.imm & U32:x}",
     )
 
 
