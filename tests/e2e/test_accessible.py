@@ -1,0 +1,68 @@
+"""No finding of axe (WCAG 2.2 AA) on any state of the page, in light and in dark."""
+
+from __future__ import annotations
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page, expect
+
+TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+STATES = ("empty", "result", "kernels", "error", "absent", "not-found")
+
+
+def open_state(open_page, state: str, **options: object) -> Page:
+    if state == "not-found":
+        return open_page("/nowhere", expect=("404",), **options)
+    if state == "absent":
+        return open_page("/analyse?draft=0123456789ab", **options)
+    if state == "kernels":
+        return open_page("/analyse?example=renamed-field", **options)
+    page = open_page(expect=("422",), **options)
+    if state == "error":
+        page.locator("#source").fill("int a = b;\n")
+    if state != "empty":
+        page.keyboard.press("Control+Enter")
+        expect(page.locator(".verdicts, .failure")).to_be_visible()
+    return page
+
+
+def findings(page: Page) -> list[str]:
+    answer = Axe().run(page, options={"runOnly": {"type": "tag", "values": TAGS}}).response
+    return [
+        f"{rule['id']}: {node['target']} {node['failureSummary']}"
+        for rule in answer["violations"]
+        for node in rule["nodes"]
+    ]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("state", STATES)
+def test_axe_finds_nothing(open_page, state, scheme):
+    assert findings(open_state(open_page, state, color_scheme=scheme)) == []
+
+
+def test_axe_finds_nothing_on_a_narrow_screen(open_page):
+    page = open_state(open_page, "result", viewport={"width": 390, "height": 844})
+    assert findings(page) == []
+
+
+def test_axe_finds_nothing_with_menus_open_and_a_row_pinned(open_page):
+    page = open_state(open_page, "result")
+    page.locator("#row-3 a.slot").click()
+    page.locator(".examples summary").click()
+    assert findings(page) == []
+    page.locator(".picker summary").click()
+    page.locator("#reloc-1").hover()
+    assert findings(page) == []
+
+
+def test_every_target_is_large_enough(open_page):
+    page = open_state(open_page, "result")
+    small = page.evaluate(
+        """[...document.querySelectorAll("button, select, summary, .turn, input[type=checkbox]")]
+        .filter((e) => e.checkVisibility() && !e.closest("label"))
+        .map((e) => [e.outerHTML.slice(0, 80), e.getBoundingClientRect()])
+        .filter(([, box]) => box.width < 24 || box.height < 24)
+        .map(([text]) => text)"""
+    )
+    assert small == []
