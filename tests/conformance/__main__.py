@@ -1,0 +1,92 @@
+"""`./run conformance`: coreplay against the real loaders, built from the public registries."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from tests.conformance import compile as compiling
+from tests.conformance import jobs as sets
+from tests.conformance.build import Unavailable
+from tests.conformance.compare import compare, report
+from tests.conformance.goldens import regenerate
+from tests.conformance.jobs import BUILD, Job
+from tests.conformance.loaders import LOADERS, Loader
+from tests.support import libbpf_tools
+from tests.support.tree import ROOT
+
+_SNAPSHOTS = ROOT / "engine" / "kernels" / "data"
+
+
+def arguments(given: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="./run conformance", description=__doc__)
+    parser.add_argument(
+        "--loader",
+        action="append",
+        metavar="ID",
+        choices=[loader.id for loader in LOADERS],
+        help="only this one, as libbpf@1.7.0 (may be repeated)",
+    )
+    parser.add_argument(
+        "--stage", choices=sets.STAGES, help="only after CO-RE relocation (core), or linked"
+    )
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument(
+        "--regenerate", action="store_true", help="write tests/golden/goldens.jsonl.xz anew"
+    )
+    what.add_argument(
+        "--objects", type=Path, metavar="DIR", help="these objects, with each --btf, instead"
+    )
+    what.add_argument(
+        "--tools",
+        action="store_true",
+        help="the objects of Debian's libbpf-tools, with each amd64 snapshot, instead",
+    )
+    parser.add_argument(
+        "--btf", type=Path, action="append", metavar="FILE", help="raw BTF (may be repeated)"
+    )
+    parsed = parser.parse_args(given)
+    if bool(parsed.objects) != bool(parsed.btf):
+        parser.error("--objects and --btf go together")
+    return parsed
+
+
+def job_sets(options: argparse.Namespace, stage: str) -> Iterator[tuple[str, list[Job]]]:
+    if options.objects:
+        objects = sorted(options.objects.resolve().glob("*.o"))
+        btfs = [path.resolve() for path in options.btf]
+        yield f"{options.objects}", list(sets.folder_jobs(objects, btfs, stage))
+    elif options.tools:
+        objects = libbpf_tools.write_objects(BUILD / "libbpf-tools")
+        btfs = [sets.unpacked(path) for path in sorted(_SNAPSHOTS.glob("*-amd64.btf.xz"))]
+        yield "libbpf-tools", list(sets.folder_jobs(objects, btfs, stage))
+    else:
+        yield "tests/golden", list(sets.golden_pairs(stage))
+        try:
+            compiled = list(compiling.objects())
+        except Unavailable as reason:
+            print(f"nothing is compiled: {reason}", file=sys.stderr)
+        else:
+            yield "compiled here", list(sets.corpus_jobs(compiled, stage))
+
+
+def chosen(options: argparse.Namespace) -> list[Loader]:
+    return [loader for loader in LOADERS if not options.loader or loader.id in options.loader]
+
+
+def main(given: Sequence[str] | None = None) -> int:
+    options = arguments(given)
+    if options.regenerate:
+        return 0 if regenerate() else 1
+    good = True
+    for stage in [options.stage] if options.stage else sets.STAGES:
+        for title, jobs in job_sets(options, stage):
+            tallies = (compare(loader, jobs, stage) for loader in chosen(options))
+            good &= report(f"{title}, stage {stage}: {len(jobs)} objects with a BTF", tallies)
+    return 0 if good else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,20 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/btf"
+)
+
+func loadCollection(path string) (*ebpf.CollectionSpec, error) {
+	return ebpf.LoadCollectionSpec(path)
+}
+
+func coreRelocate(spec *ebpf.ProgramSpec, relos []*btf.CORERelocation, target *btf.Spec) ([]btf.COREFixup, error) {
+	return btf.CORERelocate(relos, target, spec.ByteOrder)
+}
+
+func fixupError(_ *btf.COREFixup, relo *btf.CORERelocation, err error) error {
+	return fmt.Errorf("fixup for %s: %w", relo, err)
+}

@@ -1,0 +1,67 @@
+"""The real loaders: what builds each one's harness, and how it is asked."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+from typing import Final
+
+from tests.conformance import build
+from tests.conformance.answers import Answer, completed
+from tests.conformance.jobs import Job
+
+
+@dataclass(frozen=True, slots=True)
+class Loader:
+    """`make` gives the harness for little- or big-endian objects, or raises Unavailable."""
+
+    id: str
+    make: Callable[[bool], Path]
+    big_endian: bool = True
+
+    def takes(self, job: Job) -> bool:
+        return self.big_endian or not job.is_big_endian
+
+    def run(self, jobs: Iterable[Job]) -> dict[str, Answer]:
+        """Answer all jobs, sorted by target, as harnesses keep only one in memory."""
+        answers: dict[str, Answer] = {}
+        ordered = sorted(jobs, key=lambda job: (job.is_big_endian, str(job.folder), str(job.btf)))
+        for (big, folder), group in groupby(
+            ordered, key=lambda job: (job.is_big_endian, job.folder)
+        ):
+            answers |= _ask(self.make(big), folder, list(group))
+        return answers
+
+
+def _ask(harness: Path, folder: Path, jobs: list[Job]) -> dict[str, Answer]:
+    lines = "".join(f"{job.id}\t{job.object}\t{job.btf}\t{job.stage}\n" for job in jobs)
+    done = subprocess.run(
+        [harness], cwd=folder, input=lines, capture_output=True, text=True, check=False
+    )
+    answers = [json.loads(line) for line in done.stdout.splitlines()]
+    if done.returncode or len(answers) != len(jobs):
+        stopped = jobs[len(answers)].id if len(answers) < len(jobs) else "the end"
+        raise build.Unavailable(f"{harness.name} stopped at {stopped}: {done.stderr[-2000:]}")
+    return {job.id: completed(answer, job.path) for job, answer in zip(jobs, answers, strict=True)}
+
+
+def _cilium(version: str, shim: str) -> Loader:
+    return Loader(f"cilium@{version}", lambda big: build.cilium(version, shim))
+
+
+LOADERS: Final = (
+    Loader("libbpf@1.7.0", lambda big: build.libbpf("1.7.0", big)),
+    Loader("libbpf@1.1.2", lambda big: build.libbpf("1.1.2", big), big_endian=False),
+    _cilium("0.9.1", "v0.9"),
+    _cilium("0.12.3", "v0.12"),
+    _cilium("0.13.0", "v0.13"),
+    _cilium("0.13.1", "v0.13"),
+    _cilium("0.15.0", "v0.15"),
+    _cilium("0.22.0", "v0.15"),
+    Loader("aya@0.14.0", lambda big: build.aya(), big_endian=False),
+)
+"""In the order of the goldens."""
