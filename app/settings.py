@@ -75,7 +75,9 @@ def load_settings(environ: Mapping[str, str] | None = None, **overrides: object)
         for name, parser in _PARSERS.items()
         if PREFIX + name.upper() in environ
     }
-    values.update({name: value for name, value in overrides.items() if value is not None})
+    for name, value in overrides.items():
+        if value is not None:
+            values[name] = _parse(f"--{name}", _PARSERS[name], str(value))
     return Settings(**values)  # type: ignore[arg-type]  # each value went through its parser
 
 

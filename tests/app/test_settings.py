@@ -62,3 +62,9 @@ def test_misspelt_variable_is_reported_not_read() -> None:
     environ = {"COREPLAY_PROT": "1", "COREPLAY_PORT": "80", "PATH": "/bin"}
     assert unknown_settings(environ) == ("COREPLAY_PROT",)
     assert load_settings(environ).port == 80
+
+
+def test_wrong_flag_is_named_as_a_flag() -> None:
+    with pytest.raises(AppError) as raised:
+        load_settings({}, port=70000)
+    assert raised.value.place == "--port"
