@@ -96,7 +96,7 @@ def _parse(key: str, parser: Callable[[str], object], text: str) -> object:
         return parser(text.strip())
     except ValueError as problem:
         raise AppError(
-            f"{key}={text!r} is not valid: {problem}", code="setting-invalid", place=key
+            f"{text[:80]!r} is not valid: {problem}", code="setting-invalid", place=key
         ) from None
 
 

@@ -24,16 +24,17 @@ SOURCE_NAME: Final = "main.bpf.c"
     "/analyses",
     response_model=AnalysisOut,
     summary="Relocate a program",
+    response_description="What each loader makes of it on each kernel.",
     responses={
         413: {"model": ErrorOut, "description": "Source, object or body too large."},
-        422: {"model": ErrorOut, "description": "The input is wrong; `code` says how."},
+        422: {"model": ErrorOut, "description": "The input is wrong; the code says how."},
         503: {"model": ErrorOut, "description": "No worker, or no jail to compile in."},
     },
 )
 async def relocate(body: AnalysisIn, request: Request) -> Response:
     """Compile C (or take an object) and run each loader on each kernel; nothing is stored.
 
-    A loader that refuses the program is an answer (`error` of its run, status 200); input
+    A loader that refuses the program is an answer (status 200, the error of its run); input
     that cannot be analysed is an error (status 4xx).
     """
     analyses = cast("Analyses", request.app.state.analyses)

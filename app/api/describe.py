@@ -24,7 +24,7 @@ TEMPLATES: Final = ROOT / "templates"
 @router.get("/api/docs")
 async def describe(request: Request) -> HTMLResponse:
     """Render the OpenAPI document as a page."""
-    page = api_page(request.app.openapi())
+    page = api_page(request.app.openapi(), str(request.base_url).rstrip("/"))
     template = _environment().get_template("pages/api.html")
     return HTMLResponse(template.render(page=page, asset=request.app.state.assets.url))
 

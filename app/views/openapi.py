@@ -73,28 +73,24 @@ class ApiPage:
     schemas: tuple[SchemaRows, ...]
 
 
-def api_page(openapi: Mapping[str, Any]) -> ApiPage:
-    """Turn the OpenAPI document that FastAPI makes into rows."""
+def api_page(openapi: Mapping[str, Any], base: str) -> ApiPage:
+    """Turn the OpenAPI document that FastAPI makes into rows; `base` begins all addresses."""
     schemas: Mapping[str, Schema] = openapi.get("components", {}).get("schemas", {})
     return ApiPage(
         title=openapi["info"]["title"],
         version=openapi["info"]["version"],
         operations=tuple(
-            _operation(path, method, item[method], schemas)
+            _operation(base, path, method, item[method], schemas)
             for path, item in openapi["paths"].items()
             for method in _METHODS
             if method in item
         ),
-        schemas=tuple(
-            _schema(name, schema)
-            for name, schema in schemas.items()
-            if name not in ("HTTPValidationError", "ValidationError")
-        ),
+        schemas=tuple(_schema(name, schema) for name, schema in schemas.items()),
     )
 
 
 def _operation(
-    path: str, method: str, operation: Schema, schemas: Mapping[str, Schema]
+    base: str, path: str, method: str, operation: Schema, schemas: Mapping[str, Schema]
 ) -> Operation:
     content = operation.get("requestBody", {}).get("content", {}).get("application/json")
     body = _type(content["schema"]) if content else None
@@ -109,7 +105,7 @@ def _operation(
             Answer(status, answer.get("description", ""), _answer_type(answer))
             for status, answer in operation.get("responses", {}).items()
         ),
-        example=_example(method, path, body, schemas),
+        example=_example(method, base + path, body, schemas),
     )
 
 
@@ -118,12 +114,15 @@ def _answer_type(answer: Schema) -> TypeName:
     return _type(content["schema"]) if content else TypeName("")
 
 
-def _example(method: str, path: str, body: TypeName | None, schemas: Mapping[str, Schema]) -> str:
+def _example(method: str, url: str, body: TypeName | None, schemas: Mapping[str, Schema]) -> str:
     """Write the request as one would type it."""
     if body is None or not body.schema:
-        return f"curl http://127.0.0.1:8000{path}" if method == "get" else ""
+        return f"curl {url}" if method == "get" and "{" not in url else ""
     examples = schemas.get(body.schema, {}).get("examples", [])
-    return json.dumps(examples[0], indent=2) if examples else ""
+    if not examples:
+        return ""
+    content = json.dumps(examples[0], indent=2)
+    return f"curl {url} --json @- <<'END'\n{content}\nEND"
 
 
 def _schema(name: str, schema: Schema) -> SchemaRows:
