@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from engine.btf.decode import Btf, coarse_key
 from engine.btf.kinds import ENUM_KINDS, BtfKind, BtfType, TypeId
+from engine.btf.split import ModuleFault, ModuleSet
 from engine.core.names import essential_name
-from engine.core.policy import CandidateKinds, LoaderPolicy, ModuleSearch
+from engine.core.policy import BrokenModule, CandidateKinds, LoaderPolicy, ModuleSearch
 
 _TAGS = frozenset({BtfKind.DECL_TAG, BtfKind.TYPE_TAG})
 
@@ -18,13 +19,27 @@ _TAGS = frozenset({BtfKind.DECL_TAG, BtfKind.TYPE_TAG})
 class Target:
     """What a program is relocated against: a kernel's BTF and those of its modules.
 
-    modules  (name, split BTF on `btf`), in the order in which the kernel lists them
-    custom   the BTF was given by the user in place of the running kernel's
+    modules   a ModuleSet, or (name, split BTF on `btf`), in the order in which the kernel
+              lists them
+    custom    the BTF was given by the user in place of the running kernel's
+    attached  by ELF section: the module that its programs attach to
     """
 
     btf: Btf
-    modules: tuple[tuple[str, Btf], ...] = ()
+    modules: ModuleSet | tuple[tuple[str, Btf], ...] = ()
     custom: bool = False
+    attached: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def module_set(self) -> ModuleSet:
+        """The modules, however they were given."""
+        found = self.modules
+        return found if isinstance(found, ModuleSet) else ModuleSet.of(found)
+
+    def for_section(self, section: str) -> Target:
+        """What a loader sees that searches only the module a program attaches to."""
+        name = self.attached.get(section)
+        return replace(self, modules=self.module_set.only({name} if name else ()))
 
 
 class Candidate(NamedTuple):
@@ -42,8 +57,19 @@ class NameHits(NamedTuple):
     refused: tuple[Candidate, ...]
 
 
+class UnreadableModule(Exception):
+    """A loader looked into the modules and cannot read one. Never leaves `engine.core`."""
+
+    def __init__(self, fault: ModuleFault, position: int) -> None:
+        super().__init__(fault.module)
+        self.fault = fault
+        self.position = position
+
+
 def find_candidates(local: BtfType, target: Target, policy: LoaderPolicy) -> NameHits:
     """Give the candidates in the order in which the loader tries them.
+
+    Raises UnreadableModule where the loader looks into the modules and refuses one.
 
     Follows: libbpf src/libbpf.c bpf_core_find_cands, bpf_core_add_cands @ v1.7.0.
     """
@@ -53,12 +79,27 @@ def find_candidates(local: BtfType, target: Target, policy: LoaderPolicy) -> Nam
         return hits
     if search is ModuleSearch.WHEN_VMLINUX_HAS_NO_NAME and hits.candidates:
         return hits
+    check_modules(target, policy)
     found, refused = list(hits.candidates), list(hits.refused)
-    for name, btf in target.modules:
+    for name, btf in target.module_set.defining(essential_name(local.name, policy.flavor)):
         more = _in_one(local, btf, name, policy)
         found += more.candidates
         refused += more.refused
     return NameHits(tuple(found), tuple(refused))
+
+
+def check_modules(target: Target, policy: LoaderPolicy) -> None:
+    """Raise UnreadableModule for the first module whose BTF this loader refuses."""
+    if target.custom or policy.modules is ModuleSearch.NEVER:
+        return
+    modules = target.module_set
+    for fault in modules.faults:
+        if fault.kind == "empty":
+            refused = policy.empty_modules_refused
+        else:
+            refused = policy.broken_modules is BrokenModule.REFUSED
+        if refused:
+            raise UnreadableModule(fault, modules.names.index(fault.module))
 
 
 def _in_one(local: BtfType, btf: Btf, origin: str, policy: LoaderPolicy) -> NameHits:

@@ -13,13 +13,13 @@ from dataclasses import dataclass, field
 
 from engine.btf.kinds import BtfKind, BtfType, TypeId
 from engine.btf.resolve import skip_modifiers_and_typedefs
-from engine.core.candidates import Candidate, find_candidates
+from engine.core.candidates import Candidate, UnreadableModule, check_modules, find_candidates
 from engine.core.fixup import Fixup, apply_fixup, missing
 from engine.core.gonames import go_name, go_type
 from engine.core.kinds import ENUM_KINDS, EXISTENCE_KINDS, TYPE_KINDS, CoreReloKind
 from engine.core.pairtypes import PairTypes
 from engine.core.pairwise import CODE, Impossible, PairWalk, Position, find_enumerator, sized
-from engine.core.policy import EnumSign, LocalTypeId, MatchRule, Signedness
+from engine.core.policy import EnumSign, LocalTypeId, MatchRule, ModuleSearch, Signedness
 from engine.core.refusal import Refusal
 from engine.core.result import LoaderError
 from engine.core.spec import AccessSpec, parse_indices, parse_spec
@@ -61,6 +61,7 @@ class GroupedRelocator:
         try:
             for record in records:
                 pending.append(self._pending(record))
+            self._check_modules()
             self._local_ids(pending)
             for type_id in dict.fromkeys(row.root.id for row in pending if row.fixup is None):
                 self._group([row for row in pending if row.root.id == type_id])
@@ -70,6 +71,20 @@ class GroupedRelocator:
             text = error.text if isinstance(error, Refusal) else error.message
             return self._fail(records, pending, f"apply CO-RE relocations: {text}")
         return None
+
+    def _check_modules(self) -> None:
+        """The modules are read before anything is looked up in them."""
+        try:
+            check_modules(self.run.target, self.run.policy)
+        except UnreadableModule as unreadable:
+            fault = unreadable.fault
+            problem = fault.problem
+            if fault.kind == "empty":
+                problem = "read string section: string table is empty"
+            what = f"load BTF for kmod {fault.module}"
+            if self.run.policy.modules is ModuleSearch.ATTACHED:
+                what = "load kernel module spec"
+            raise Refusal(CODE, f"{what}: {problem}") from unreadable
 
     def _fail(self, records: Sequence[Record], pending: list[Pending], text: str) -> LoaderError:
         known = {id(row.record): row for row in pending}

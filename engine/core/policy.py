@@ -47,6 +47,17 @@ class ModuleSearch(Enum):
     NEVER = auto()
     WHEN_VMLINUX_HAS_NO_NAME = auto()
     TOGETHER = auto()
+    """All modules beside vmlinux."""
+    ATTACHED = auto()
+    """Only the module that the program attaches to, beside vmlinux."""
+
+
+class BrokenModule(Enum):
+    """What a module's BTF that cannot be read does to who searches the modules."""
+
+    REFUSED = auto()
+    PASSED_OVER = auto()
+    """The module has no types, and nobody is told."""
 
 
 class Missing(Enum):
@@ -201,6 +212,9 @@ class LoaderPolicy:
     immediate_overflow_refused: bool
     newest_kind: BtfKind
     """BTF with a newer kind cannot be read."""
+    broken_modules: BrokenModule = BrokenModule.REFUSED
+    empty_modules_refused: bool = False
+    """The BTF of a module that has no strings, a bare header of 24 bytes, cannot be read."""
     match_levels: int = 32
     """By-value levels that type compatibility and type_matches go down."""
     flexible_arrays: FlexibleRule = FlexibleRule.LAST_MEMBER

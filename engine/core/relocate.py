@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from engine.btf.decode import Btf
 from engine.btf.kinds import BtfKind
 from engine.core.candidates import Target
 from engine.core.grouped import GroupedRelocator
 from engine.core.kinds import CoreReloKind
-from engine.core.policy import LoaderPolicy, MatchRule, Strategy
+from engine.core.policy import LoaderPolicy, MatchRule, ModuleSearch, Strategy
 from engine.core.prepare import PreparedObject, prepare
 from engine.core.result import FunctionResult, LoaderError, ObjectResult
 from engine.core.sequential import SequentialRelocator
@@ -66,7 +67,8 @@ def relocate_functions(
     if prepared.btf is not None:
         error = _readable(prepared.btf, prepared, target, policy)
         if error is None:
-            run = Run(prepared.btf, prepared.ext, target, policy)
+            section = prepared.functions[numbers[0]].section
+            run = Run(prepared.btf, prepared.ext, _seen(target, section, policy), policy)
             chosen = [works[number] for number in numbers]
             place = {id(work): position for position, work in enumerate(chosen)}
             records = sorted(
@@ -78,12 +80,11 @@ def relocate_functions(
 
 def _check_byte_orders(prepared: PreparedObject, target: Target) -> None:
     order = prepared.obj.byte_order
-    for name, btf in (("vmlinux", target.btf), *target.modules):
-        if btf.byte_order != order:
-            raise ByteOrderMismatch(
-                f"the object is {order}-endian, the BTF of {name} {btf.byte_order}-endian",
-                hint="Compile for the kernel's byte order or choose another kernel.",
-            )
+    if target.btf.byte_order != order:  # modules are of their base's order, or do not parse
+        raise ByteOrderMismatch(
+            f"the object is {order}-endian, the BTF of vmlinux {target.btf.byte_order}-endian",
+            hint="Compile for the kernel's byte order or choose another kernel.",
+        )
 
 
 def _relocate(
@@ -112,14 +113,20 @@ def _relocate(
 
 
 def _relocate_grouped(run: Run, works: list[FunctionWork]) -> LoaderError | None:
-    relocator = GroupedRelocator(run)
     units: dict[int, list[Record]] = {}
     for record in _records(run, works):
         units.setdefault(id(record.work), []).append(record)
     for records in units.values():
         records.sort(key=lambda record: record.slot)
-        records[0].work.error = relocator.relocate(records)
+        work = records[0].work
+        unit = replace(run, target=_seen(run.target, work.function.section, run.policy))
+        work.error = GroupedRelocator(unit).relocate(records)
     return None
+
+
+def _seen(target: Target, section: str, policy: LoaderPolicy) -> Target:
+    """The target as the loader sees it for a program of this section."""
+    return target.for_section(section) if policy.modules is ModuleSearch.ATTACHED else target
 
 
 def _records(run: Run, works: list[FunctionWork]) -> Iterator[Record]:

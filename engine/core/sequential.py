@@ -11,8 +11,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from engine.btf.kinds import TypeId
-from engine.core.candidates import Candidate, NameHits, find_candidates
+from engine.btf.kinds import BtfType, TypeId
+from engine.core.candidates import Candidate, NameHits, UnreadableModule, find_candidates
 from engine.core.debuglog import candidate_line, spec_text
 from engine.core.kinds import CoreReloKind
 from engine.core.match import match_spec
@@ -128,12 +128,8 @@ class SequentialRelocator:
         root = run.local_btf.type(type_id)
         if type_id not in self.cache:
             if not root.name and run.policy.refuses_anonymous_roots:
-                raise Refusal(
-                    "EINVAL",
-                    f"target candidate search failed for [{type_id}] {root.kind.word} "
-                    f"{root.name}: {errno_number('EINVAL')}",
-                )
-            hits = find_candidates(root, run.target, run.policy)
+                raise _search_failed(root)
+            hits = self._found(root)
             self.hits[type_id] = hits
             self.cache[type_id] = list(hits.candidates)
             if run.debug is not None:
@@ -152,6 +148,20 @@ class SequentialRelocator:
         pruned = len(hits.candidates) - len(self.cache[type_id])
         if pruned:
             steps.append(Step(StepKind.PRUNED, value=pruned))
+
+    def _found(self, root: BtfType) -> NameHits:
+        """Search for candidates; a module that cannot be read ends the search.
+
+        vmlinux is the kernel's first BTF object, modules follow.
+        """
+        try:
+            return find_candidates(root, self.run.target, self.run.policy)
+        except UnreadableModule as unreadable:
+            self.run.warn(
+                f"failed to load module [{unreadable.fault.module}]'s BTF object "
+                f"#{unreadable.position + 2}: {self.run.errno('EINVAL')}"
+            )
+            raise _search_failed(root) from unreadable
 
     def _choose(
         self, record: Record, local: AccessSpec, steps: list[Step], prefix: str
@@ -249,6 +259,14 @@ class SequentialRelocator:
                 f"relocation decision ambiguity: {_word(value)} {value.new} != "
                 f"{_word(reference)} {reference.new}",
             )
+
+
+def _search_failed(root: BtfType) -> Refusal:
+    return Refusal(
+        "EINVAL",
+        f"target candidate search failed for [{root.id}] {root.kind.word} {root.name}: "
+        f"{errno_number('EINVAL')}",
+    )
 
 
 def _word(value: RelocValue) -> str:

@@ -6,11 +6,12 @@ the kernel's and are looked up in its BTF where they are needed.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from engine.btf.kinds import BtfKind, TypeId
 from engine.core.candidates import Target
+from engine.core.prepare import PreparedObject
 
 _EXACT: Final = """
 socket SOCKET_FILTER
@@ -119,6 +120,7 @@ _BTF_PREFIXES: Final = {
     "MODIFY_RETURN": ("", BtfKind.FUNC),
 }
 """Attach types whose target is a type of the kernel: the prefix of its name, and its kind."""
+_IN_MODULES: Final = frozenset({"TRACE_FENTRY", "TRACE_FEXIT"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,13 +170,38 @@ def attach_point(section: str, target: Target) -> AttachPoint | None:
     if kind is BtfKind.VOID or not what:
         return AttachPoint(program_type, attach_type, what, sleepable)
     btf_name = prefix + what
-    found, module = _find(btf_name, kind, target)
+    found, module = find_type(btf_name, kind, target)
     return AttachPoint(program_type, attach_type, what, sleepable, btf_name, found, module)
 
 
-def _find(name: str, kind: BtfKind, target: Target) -> tuple[TypeId | None, str]:
-    for module, btf in (("", target.btf), *target.modules):
+def find_type(name: str, kind: BtfKind, target: Target) -> tuple[TypeId | None, str]:
+    """Look a type up in vmlinux, then in the modules: its id and the module, empty for vmlinux."""
+    for type_id in target.btf.ids_named(name):
+        if target.btf.kind(type_id) is kind:
+            return type_id, ""
+    for module, btf in target.module_set.defining(name):
         for type_id in btf.ids_named(name):
             if btf.kind(type_id) is kind:
                 return type_id, module
     return None, ""
+
+
+def with_attached(prepared: PreparedObject, target: Target) -> Target:
+    """Note for each section which module its programs attach to: kprobes, fentry and fexit.
+
+    cilium/ebpf asks /proc/kallsyms; here the module is the one whose BTF has the function,
+    so one that BTF leaves out is not found.
+
+    Follows: cilium/ebpf prog.go KernelModule @ v0.15.0.
+    """
+    attached: dict[str, str] = {}
+    for section in {function.section for function in prepared.functions}:
+        point = attach_point(section, target)
+        if point is None or not point.target:
+            continue
+        if point.program_type != "KPROBE" and point.attach_type not in _IN_MODULES:
+            continue
+        _, module = find_type(point.target, BtfKind.FUNC, target)
+        if module:
+            attached[section] = module
+    return replace(target, attached=attached)

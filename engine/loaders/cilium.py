@@ -66,11 +66,24 @@ V0_22_0 = LoaderPolicy(
     ),
 )
 
+V0_19_0 = replace(
+    V0_22_0,
+    id="cilium@0.19.0",
+    title="cilium/ebpf 0.19.0",
+    empty_modules_refused=True,
+    notes=(
+        "types of all modules are candidates since v0.19.0 (9958a4f5)",
+        "a module whose BTF is a bare header fails every program until v0.20.0 "
+        "(pull request 1837, issues 1818 and 1902)",
+    ),
+)
+
 V0_15_0 = replace(
     V0_22_0,
     id="cilium@0.15.0",
     title="cilium/ebpf 0.15.0",
-    modules=ModuleSearch.NEVER,
+    modules=ModuleSearch.ATTACHED,
+    empty_modules_refused=True,
     notes=("of the modules, only the one that a program attaches to is searched (fe26f9c9)",),
 )
 
@@ -78,6 +91,7 @@ V0_13_1 = replace(
     V0_15_0,
     id="cilium@0.13.1",
     title="cilium/ebpf 0.13.1",
+    modules=ModuleSearch.NEVER,
     type_matches=MatchRule.UNSUPPORTED,
     notes=(
         "a 16-byte load is poisoned by a 16-byte load of r10 since v0.13.1 (59cb7157)",
@@ -127,4 +141,4 @@ V0_9_1 = replace(
     ),
 )
 
-POLICIES = (V0_22_0, V0_15_0, V0_13_1, V0_13_0, V0_12_3, V0_9_1)
+POLICIES = (V0_22_0, V0_19_0, V0_15_0, V0_13_1, V0_13_0, V0_12_3, V0_9_1)

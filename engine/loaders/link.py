@@ -17,13 +17,13 @@ from engine.btf.ext import LineInfo
 from engine.btf.kinds import BtfKind, TypeId
 from engine.core.candidates import Target
 from engine.core.patch import signed32
-from engine.core.policy import LinkOrder, LoaderPolicy, Strategy
+from engine.core.policy import LinkOrder, LoaderPolicy, ModuleSearch, Strategy
 from engine.core.prepare import PreparedObject
 from engine.core.refusal import Refusal
 from engine.core.relocate import relocate_functions, relocate_object
 from engine.core.result import FunctionResult, LoaderError
 from engine.insn.codec import SLOT_BYTES, Insn
-from engine.loaders.attach import AttachPoint, attach_point
+from engine.loaders.attach import AttachPoint, attach_point, find_type, with_attached
 from engine.loaders.references import (
     CALL,
     PSEUDO_BTF_ID,
@@ -84,6 +84,8 @@ def link_object(prepared: PreparedObject, target: Target, policy: LoaderPolicy) 
 
     Raises what `relocate_object` raises for malformed input.
     """
+    if policy.modules is ModuleSearch.ATTACHED:
+        target = with_attached(prepared, target)
     linker = _Linker(prepared, target, policy)
     if policy.strategy is Strategy.GROUPED:
         return linker.link_each()
@@ -266,10 +268,9 @@ class _Linker:
 
     def _kernel_id(self, reference: Reference, kind: BtfKind) -> int | None:
         """Find an extern in the kernel; None for a weak one that is not there."""
-        for btf in (self.target.btf, *(btf for _, btf in self.target.modules)):
-            for type_id in btf.ids_named(reference.name):
-                if btf.kind(type_id) is kind:
-                    return type_id
+        found, _ = find_type(reference.name, kind, self.target)
+        if found is not None:
+            return found
         if reference.weak:
             return None
         word = "func" if kind is BtfKind.FUNC else "var"
