@@ -45,8 +45,36 @@ KERNEL_PACKAGE_BYTES: Final = 512 << 20
 """A distribution package given to `kernels add`."""
 KERNEL_IMAGE_BYTES: Final = 1 << 30
 """An unpacked kernel image."""
+MODULE_BYTES: Final = 256 << 20
+"""One kernel module, unpacked; the largest of Debian's has 20 MB."""
+MODULES_BYTES: Final = 4 << 30
+"""All files of a package that are passed on the way to its modules."""
+MODINFO_BYTES: Final = 1 << 20
+KERNEL_MODULES: Final = 20_000
+"""Modules of one kernel; Debian's have some 4,200."""
 
 SOURCE_BYTES: Final = 512 << 10
 """C source of one request, all files together."""
 VMLINUX_H_BYTES: Final = 16 << 20
 """A generated vmlinux.h."""
+
+FLOW_STEPS: Final = 20_000
+FLOW_STEPS_PER_SLOT: Final = 20
+"""Instructions that are followed through one program before everything counts as reachable."""
+FLOW_PATH_SLOTS: Final = 400
+"""Slots told of one path; the middle of a longer one is left out."""
+GRAPH_BLOCKS: Final = 2_000
+"""Basic blocks of one function that are drawn; more are listed."""
+
+NEAREST_NAMES: Final = 20_000
+"""Names compared with one that the target lacks."""
+LOG_HEAD_BYTES: Final = 4 << 20
+"""Read of a pasted log from its start; a longer log is cut in the middle."""
+LOG_TAIL_BYTES: Final = 4 << 20
+"""Read of a pasted log up to its end, where the verifier says what was wrong."""
+LOG_LINES: Final = 250_000
+"""Lines read of each of the two parts."""
+LOG_LINE_CHARACTERS: Final = 2_000
+"""Read of one line of a log."""
+LOG_FACTS: Final = 200
+"""Findings given for one log; the rest is counted."""

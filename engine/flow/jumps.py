@@ -11,6 +11,7 @@ from typing import Literal
 
 from engine.core.result import FunctionResult
 from engine.insn.opcodes import jump_target
+from engine.loaders.link import LinkedProgram
 
 Landing = Literal["fine", "wrong-slot", "middle-of-load", "past-the-end"]
 
@@ -78,3 +79,46 @@ def _mapped(result: FunctionResult, target: int) -> int | None:
     if target == len(result.slot_map):
         return len(result.after or ())
     return None
+
+
+@dataclass(frozen=True, slots=True)
+class StrayJump:
+    """A jump of a linked program that no longer goes where it was meant to.
+
+    All slots count from the start of the linked program. `skipped` are those that should run
+    and do not, `repeated` those that run although they should not.
+    """
+
+    slot: int
+    intended: int | None
+    actual: int
+    landing: Landing
+    skipped: tuple[int, ...] = ()
+    repeated: tuple[int, ...] = ()
+
+
+def stray_jumps(program: LinkedProgram) -> tuple[StrayJump, ...]:
+    """All jumps of a program that changed their target, whether they can run or not."""
+    found = []
+    for piece in program.pieces:
+        if None not in piece.function.slot_map:
+            continue
+        for check in check_jumps(piece.function):
+            if check.landing != "fine":
+                found.append(_stray(check, piece.start))
+    return tuple(found)
+
+
+def lost_slots(program: LinkedProgram) -> int:
+    """How many slots the loader lost."""
+    return sum(piece.function.slot_map.count(None) for piece in program.pieces)
+
+
+def _stray(check: JumpCheck, start: int) -> StrayJump:
+    intended = None if check.intended is None else check.intended + start
+    actual = check.actual + start
+    skipped: tuple[int, ...] = ()
+    repeated: tuple[int, ...] = ()
+    if intended is not None:
+        skipped, repeated = tuple(range(intended, actual)), tuple(range(actual, intended))
+    return StrayJump(check.slot_after + start, intended, actual, check.landing, skipped, repeated)
