@@ -7,7 +7,6 @@ for workers and the command line.
 from __future__ import annotations
 
 import hashlib
-import pickle
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -56,8 +55,10 @@ class Analyses:
         Raises AppError for everything that is wrong with it; CompileFailed, an AppError too,
         carries the compiler's diagnostics.
         """
+        from pickle import loads  # late: the command line needs it not
+
         # Only our own worker wrote these bytes.
-        return cast("Analysis", pickle.loads(await self.rendered(request, _pickled)))  # noqa: S301
+        return cast("Analysis", loads(await self.rendered(request, _pickled)))  # noqa: S301
 
     async def rendered(
         self, request: AnalysisRequest, render: Callable[[Analysis], bytes]
@@ -216,7 +217,9 @@ def _answer(
 
 def _pickled(analysis: Analysis) -> bytes:
     """Give the bytes that `Analyses.analyse` unpacks; their length is what the cache counts."""
-    return pickle.dumps(analysis, pickle.HIGHEST_PROTOCOL)
+    from pickle import HIGHEST_PROTOCOL, dumps  # late: as above
+
+    return dumps(analysis, HIGHEST_PROTOCOL)
 
 
 def _open_kernels(names: tuple[str, ...], settings: Settings) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from difflib import get_close_matches
 
 from app.errors import AppError
 from app.services.analysis import AnalysisRequest
@@ -86,6 +85,8 @@ def _check_ids(what: str, chosen: Sequence[str], known: Iterable[str], limit: in
 
 def unknown_id(what: str, name: str, known: Sequence[str], *, place: str) -> AppError:
     """Make the error for a kernel or loader that does not exist, with the nearest that do."""
+    from difflib import get_close_matches  # late: only for a mistake
+
     near = get_close_matches(name, known, n=3, cutoff=0.3) or list(known)[:3]
     return AppError(
         f"There is no {what} {name[:120]!r}",

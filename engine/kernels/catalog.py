@@ -8,14 +8,16 @@ import threading
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from engine.btf.decode import Btf
 from engine.errors import EngineError, KernelFileError, KernelUnknown
 from engine.kernels.cache import IndexCache, file_lock, write_atomically
-from engine.kernels.extract import ExtractedBtf, checked_release, extract_btf
-from engine.kernels.health import Health, examine
 from engine.kernels.snapshot import ID, SUFFIX, Origin, Snapshot, pack, read_manifest
+
+if TYPE_CHECKING:
+    from engine.kernels.extract import ExtractedBtf
+    from engine.kernels.health import Health
 
 COMMITTED: Final = Path(__file__).with_name("data")
 _SETTLED_NS: Final = 1_000_000_000
@@ -100,6 +102,8 @@ class Catalog:
 
     def check(self, snapshot_id: str) -> Health:
         """Unpack a snapshot and decode every type in it; takes about a second."""
+        from engine.kernels.health import examine  # late: relocating needs none of it
+
         return examine(self.snapshot(snapshot_id).read())
 
     def add(
@@ -124,6 +128,8 @@ class Catalog:
 
         `arch` is Debian's word for the architecture, for a file that does not tell it.
         """
+        from engine.kernels.extract import checked_release, extract_btf  # late: see `check`
+
         if release is not None:
             checked_release(release, "release")
         found = extract_btf(source, name=name)
