@@ -44,6 +44,13 @@ class NameTable:
         own = self._types.get(name.encode(), ())
         return self._base.types(name) + own if self._base else own
 
+    def type_names(self, beginning: str) -> Iterator[str]:
+        """Names of types that begin so, underscores in front not counted; in no order."""
+        wanted = beginning.encode("utf-8", "surrogatepass")
+        if self._base:
+            yield from self._base.type_names(beginning)
+        yield from (name.decode() for name in self._types if name.lstrip(b"_").startswith(wanted))
+
     def enums_with(self, name: str) -> tuple[TypeId, ...]:
         """Enums that have an enumerator of this name."""
         own = self._enumerators.get(name.encode(), ())
