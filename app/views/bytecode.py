@@ -21,7 +21,7 @@ from engine.flow.jumps import JumpCheck
 from engine.insn.codec import Insn
 from engine.insn.disasm import disassemble
 
-ROWS: Final = 1500
+ROWS: Final = 600
 """Rows on one page; longer programs are turned over like a book."""
 
 

@@ -175,7 +175,7 @@ def _poison_or_clear(result: ObjectResult, *, many: bool) -> tuple[State, Prose]
 
 def _poison_form(result: ObjectResult) -> tuple[str | Piece, ...]:
     """Say what stands where the poisoned instructions stood."""
-    forms: dict[str, int] = {}
+    forms: dict[tuple[Insn, ...], int] = {}
     for function in result.functions:
         after = function.after or ()
         for relocation in function.relocations:
@@ -185,10 +185,14 @@ def _poison_form(result: ObjectResult) -> tuple[str | Piece, ...]:
                 place = function.slot_map[slot]
                 if place is None or (after[place].code == 0 and slot > relocation.slot):
                     continue
-                text = disassemble(after[place : place + 2], byte_order="little")[0].text
-                forms[text] = forms.get(text, 0) + 1
+                pair = after[place : place + 2]
+                forms[pair] = forms.get(pair, 0) + 1
+    counts: dict[str, int] = {}
+    for pair, slots in forms.items():
+        text = disassemble(pair, byte_order="little")[0].text
+        counts[text] = counts.get(text, 0) + slots
     said: list[str | Piece] = []
-    for text, slots in forms.items():
+    for text, slots in counts.items():
         its = count(slots, "instruction now reads", "instructions now read")
         said += [" and " if said else "", f"{its} ", code(text)]
     return tuple(said)

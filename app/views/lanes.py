@@ -34,15 +34,13 @@ class Arrow(NamedTuple):
 def strokes(arrows: Sequence[Arrow]) -> dict[int, tuple[Stroke, ...]]:
     """Give the strokes of each row; arrows for which no lane is free are left out."""
     rows: dict[int, list[Stroke]] = {}
-    taken: list[list[tuple[int, int]]] = [[] for _ in range(LANES)]
-    for arrow in arrows:
+    free_from = [0] * LANES
+    for arrow in sorted(arrows, key=lambda arrow: min(arrow.start, arrow.end)):
         low, high = sorted((arrow.start, arrow.end))
-        if low == high:
+        lane = next((n for n, row in enumerate(free_from) if row <= low), None)
+        if low == high or lane is None:
             continue
-        lane = next((n for n, used in enumerate(taken) if _is_free(used, low, high)), None)
-        if lane is None:
-            continue
-        taken[lane].append((low, high))
+        free_from[lane] = high + 1
         for row in range(low, high + 1):
             rows.setdefault(row, []).append(Stroke(lane, arrow.kind, _part(arrow, row)))
     return {row: tuple(parts) for row, parts in rows.items()}
@@ -55,10 +53,6 @@ def crossing(row: Sequence[Stroke]) -> tuple[Stroke, ...]:
         for stroke in row
         if stroke.part in ("pass", "in-down", "out-up")
     )
-
-
-def _is_free(used: Sequence[tuple[int, int]], low: int, high: int) -> bool:
-    return all(high < start or end < low for start, end in used)
 
 
 def _part(arrow: Arrow, row: int) -> Part:

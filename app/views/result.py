@@ -52,6 +52,8 @@ class Program:
     tally: str
     bytecode: Bytecode
     records: tuple[Record, ...]
+    """Those of the slots on this page; `all_records` counts the others, too."""
+    all_records: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +185,7 @@ def _program(runs: Sequence[Run], key: str, main: str, analysis: Analysis, at: i
         sides.append(Side(run.loader, function, jumps, _note(run, function)))
     known = next(side.function for side in sides if side.function is not None)
     tallies = {tally(side.function.relocations) for side in sides if side.function is not None}
+    found = records(sides, lines)
     table = bytecode(sides, lines, analysis.byte_order, at=at)
     return Program(
         name=known.name,
@@ -190,7 +193,8 @@ def _program(runs: Sequence[Run], key: str, main: str, analysis: Analysis, at: i
         slots=len(known.before),
         tally=tallies.pop() if len(tallies) == 1 else count(len(known.relocations), "relocation"),
         bytecode=table,
-        records=records(sides, lines),
+        records=tuple(r for r in found if table.first <= r.slot <= table.last),
+        all_records=len(found),
     )
 
 

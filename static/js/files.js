@@ -23,7 +23,7 @@ function showObject(file) {
   const name = document.createElement("b");
   name.textContent = file.name;
   const text = document.createElement("span");
-  text.append("Shown is ", name, ` (${size(file.size)}), not the source.`);
+  text.append("Showing ", name, ` (${size(file.size)}), not the source.`);
   const back = document.createElement("button");
   back.type = "button";
   back.textContent = "Use the source";

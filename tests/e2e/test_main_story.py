@@ -7,6 +7,9 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.support.asm import exit_, mov_imm
+from tests.support.issue1348 import program
+
 REFUSED = ("422", "413")
 
 
@@ -224,3 +227,39 @@ def test_the_theme_is_kept(open_page):
     assert page.evaluate("getComputedStyle(document.documentElement).colorScheme") == "dark"
     page.get_by_role("button", name="As the system").click()
     assert page.evaluate("document.documentElement.dataset.theme") is None
+
+
+def test_a_dropped_c_file_goes_into_the_editor_and_runs(open_page):
+    page = open_page(expect=REFUSED)
+    page.evaluate(
+        """() => {
+        const files = new DataTransfer();
+        files.items.add(new File(["int dropped = nowhere;\\n"], "mine.bpf.c"));
+        const event = new DragEvent("drop", { dataTransfer: files, bubbles: true });
+        document.getElementById("editor").dispatchEvent(event);
+        }"""
+    )
+    expect(page.locator(".failure")).to_contain_text("nowhere")
+    assert page.locator("#source").input_value() == "int dropped = nowhere;\n"
+    expect(page.locator(".file-name")).to_have_text("mine.bpf.c")
+
+
+def test_an_edit_says_that_the_result_is_of_other_source(open_page):
+    page = run_by_mouse(open_page())
+    page.locator("#source").press_sequentially("/")
+    expect(page.locator("#source-note")).to_have_text("edited since this run")
+
+
+def test_a_program_is_chosen_among_many(open_page, tmp_path):
+    writer = program()
+    for number in range(14):
+        writer.function(f"other_{number}", mov_imm(0, 0) + exit_(), section=f"kprobe/{number}")
+    path = tmp_path / "many.bpf.o"
+    path.write_bytes(writer.build())
+    page = open_page()
+    page.set_input_files("#object", path)
+    answered(page)
+    expect(page.locator("#program-name .fn")).to_have_text("prog")
+    page.select_option("select[name=prog]", "other_3")
+    expect(page.locator("#program-name .fn")).to_have_text("other_3")
+    assert "prog=other_3" in page.url

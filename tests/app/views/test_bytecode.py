@@ -150,3 +150,8 @@ def test_what_crosses_the_line_above_a_row():
     drawn = strokes([Arrow("actual", 0, 2)])
     assert crossing(drawn[0]) == ()
     assert [s.part for s in crossing(drawn[2])] == ["pass"]
+
+
+def test_lanes_are_given_quickly_to_very_many_arrows():
+    arrows = [Arrow("actual", row, row + 3) for row in range(0, 60_000, 6)]
+    assert {stroke.lane for row in strokes(arrows).values() for stroke in row} == {0}
