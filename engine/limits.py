@@ -32,6 +32,8 @@ ACCESS_SPEC_PARTS: Final = 64
 """Indices of one access string; BPF_CORE_SPEC_MAX_LEN in libbpf's relo_core.h."""
 MEMBERS_VISITED: Final = 200_000
 """Members met in one search below a struct, anonymous structs included."""
+TRACED_CANDIDATES: Final = 100
+"""Refused candidates that the trace of one relocation tells of."""
 ARRAY_DIMENSIONS: Final = 256
 """Arrays of arrays followed when two field types are compared."""
 TYPE_MATCH_STEPS: Final = 100_000

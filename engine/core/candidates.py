@@ -112,7 +112,7 @@ def _in_one(local: BtfType, btf: Btf, origin: str, policy: LoaderPolicy) -> Name
     )
     if not wanted:
         # A loader that does not refuse empty names takes every anonymous type of the kind.
-        ids = range(btf.first_id, len(btf))
+        ids = _nameless(local.kind, btf)
     for type_id in map(TypeId, ids):
         if essential_name(btf.name(type_id), rule) != wanted:
             continue
@@ -122,6 +122,19 @@ def _in_one(local: BtfType, btf: Btf, origin: str, policy: LoaderPolicy) -> Name
         fits = _kind_fits(local.kind, kind, policy.candidate_kinds)
         (found if fits else refused).append(Candidate(btf, type_id, origin))
     return NameHits(tuple(found), tuple(refused))
+
+
+def _nameless(kind: BtfKind, btf: Btf) -> list[int]:
+    """Own types of one kind whose name is empty or nothing but a flavor, kept per BTF."""
+    key = f"core.nameless.{kind.name}"
+    if key not in btf.caches:
+        btf.caches[key] = [
+            type_id
+            for type_id in range(btf.first_id, len(btf))
+            if btf.kind(type_id) is kind and btf.name(type_id)[:3] in ("", "___")
+        ]
+    found: list[int] = btf.caches[key]
+    return found
 
 
 def _kind_fits(local: BtfKind, target: BtfKind, kinds: CandidateKinds) -> bool:

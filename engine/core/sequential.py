@@ -216,6 +216,8 @@ class SequentialRelocator:
         if run.debug is not None:
             word = "matching" if match.matched else "non-matching"
             run.note(f"{prefix}{word} candidate #{number} {spec_text(match.spec, btf)}")
+        if not match.matched and number >= limits.TRACED_CANDIDATES:
+            return None
         if not match.matched:
             steps.append(
                 Step(
