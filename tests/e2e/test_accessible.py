@@ -7,12 +7,14 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
 TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
-STATES = ("empty", "result", "kernels", "error", "absent", "not-found")
+STATES = ("empty", "result", "kernels", "error", "absent", "not-found", "api")
 
 
 def open_state(open_page, state: str, **options: object) -> Page:
     if state == "not-found":
         return open_page("/nowhere", expect=("404",), **options)
+    if state == "api":
+        return open_page("/api/docs", **options)
     if state == "absent":
         return open_page("/analyse?draft=0123456789ab", **options)
     if state == "kernels":
