@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from engine import limits
 from engine.btf.kinds import BtfType, TypeId
 from engine.core.candidates import Candidate, NameHits, UnreadableModule, find_candidates
 from engine.core.debuglog import candidate_line, spec_text
