@@ -121,6 +121,8 @@ def _constants(
         return one ^ other
     if operation == op.DIV and off == 0 and policy.divisions and other:
         return one // other
+    if operation == op.MOD and off == 0 and policy.divisions and other:
+        return narrowed(0, U64, 0, min(one, other - 1), S64_MIN, S64_MAX)
     if operation in (op.DIV, op.MOD):
         return _lost(one, other, wide, known=policy.divisions or off != 0)
     if other >= bits:
