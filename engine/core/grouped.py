@@ -289,12 +289,11 @@ class GroupedRelocator:
         local = self._path(row, record)
         if fixup.poison:
             row.steps.append(Step(StepKind.POISON))
-            finished(record, "poisoned", local, row.steps, None, None)
+            finished(record, "poisoned", local, row.steps)
             return
         row.steps.append(Step(StepKind.PATCH))
         same = before == tuple(insns[record.slot : record.slot + 2])
-        orig = None if fixup.unchecked else fixup.local
-        finished(record, "unchanged" if same else "patched", local, row.steps, orig, fixup.target)
+        finished(record, "unchanged" if same else "patched", local, row.steps, fixup.target)
 
     def _path(self, row: Pending | None, record: Record) -> str:
         if row is not None and row.steps and row.steps[0].spec is not None:

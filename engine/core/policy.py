@@ -172,6 +172,29 @@ class LinkOrder(Enum):
 
 
 @dataclass(frozen=True, slots=True)
+class ReadingRules:
+    """What an object may hold for a loader version to read it; the defaults take anything.
+
+    unread_externs    data sections of BTF whose externs make the BTF unreadable; with `:function`,
+                      `:typed` or `:untyped` only externs of that kind
+    refused_sections  sections that an object may not have
+    program_sections  names of program sections: `xdp`, `xdp/cpumap`, `kprobe/*` for any rest or
+                      none; empty where all names are taken
+    data_sections     patterns of the sections of globals; others cannot be referred to
+    *_bindings        of the symbols of variables, called functions and externs
+    """
+
+    unread_externs: frozenset[str] = frozenset()
+    refused_sections: frozenset[str] = frozenset()
+    program_sections: frozenset[str] = frozenset()
+    checks_references: bool = False
+    data_sections: tuple[str, ...] = ()
+    data_bindings: frozenset[str] = frozenset()
+    call_bindings: frozenset[str] = frozenset()
+    extern_bindings: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
 class LoaderPolicy:
     """One loader version; the fields say how it behaves, `notes` since which commit."""
 
@@ -235,6 +258,9 @@ class LoaderPolicy:
     """Error texts name a patch by its values instead of by its record."""
     poison_drops_metadata: bool = False
     """A poisoned instruction forgets its symbol, source line and function record."""
+    reading: ReadingRules = field(default_factory=ReadingRules)
+    resolves_externs: bool = True
+    """Externs become kernel addresses or values; else loads of them stay, calls are errors."""
     errno_names: bool = True
     """Error texts name the errno (`-EINVAL`); older versions print its number."""
     notes: tuple[str, ...] = field(default=())

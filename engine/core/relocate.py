@@ -6,13 +6,12 @@ from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from engine.btf.decode import Btf
-from engine.btf.kinds import BtfKind
 from engine.core.candidates import Target
 from engine.core.grouped import GroupedRelocator
 from engine.core.kinds import CoreReloKind
-from engine.core.policy import LoaderPolicy, MatchRule, ModuleSearch, Strategy
+from engine.core.policy import LoaderPolicy, ModuleSearch, Strategy
 from engine.core.prepare import PreparedObject, prepare
+from engine.core.readable import unreadable
 from engine.core.result import FunctionResult, LoaderError, ObjectResult
 from engine.core.sequential import SequentialRelocator
 from engine.core.work import DebugSink, FunctionWork, Record, Run
@@ -63,18 +62,16 @@ def relocate_functions(
         FunctionWork(function, list(function.insns), lines)
         for function, lines in zip(prepared.functions, prepared.lines, strict=True)
     ]
-    error = None
-    if prepared.btf is not None:
-        error = _readable(prepared.btf, prepared, target, policy)
-        if error is None:
-            section = prepared.functions[numbers[0]].section
-            run = Run(prepared.btf, prepared.ext, _seen(target, section, policy), policy)
-            chosen = [works[number] for number in numbers]
-            place = {id(work): position for position, work in enumerate(chosen)}
-            records = sorted(
-                _records(run, chosen), key=lambda record: (place[id(record.work)], record.slot)
-            )
-            error = GroupedRelocator(run).relocate(records) if records else None
+    error = unreadable(prepared, target, policy)
+    if prepared.btf is not None and error is None:
+        section = prepared.functions[numbers[0]].section
+        run = Run(prepared.btf, prepared.ext, _seen(target, section, policy), policy)
+        chosen = [works[number] for number in numbers]
+        place = {id(work): position for position, work in enumerate(chosen)}
+        records = sorted(
+            _records(run, chosen), key=lambda record: (place[id(record.work)], record.slot)
+        )
+        error = GroupedRelocator(run).relocate(records) if records else None
     return tuple(_result(work, refused=error is not None) for work in works), error
 
 
@@ -94,10 +91,8 @@ def _relocate(
     policy: LoaderPolicy,
     debug: DebugSink | None,
 ) -> LoaderError | None:
-    if prepared.btf is None:
-        return None
-    refused = _readable(prepared.btf, prepared, target, policy)
-    if refused is not None or not prepared.ext.core_relos:
+    refused = unreadable(prepared, target, policy)
+    if refused is not None or prepared.btf is None or not prepared.ext.core_relos:
         return refused
     run = Run(prepared.btf, prepared.ext, target, policy, debug)
     if policy.strategy is Strategy.GROUPED:
@@ -156,38 +151,6 @@ def _records(run: Run, works: list[FunctionWork]) -> Iterator[Record]:
 
 def _offset(work: FunctionWork) -> int:
     return work.function.offset
-
-
-def _readable(
-    local: Btf, prepared: PreparedObject, target: Target, policy: LoaderPolicy
-) -> LoaderError | None:
-    """Refuse what this loader version cannot even read."""
-    if policy.newest_kind < BtfKind.ENUM64:
-        places = [(policy.object_btf_error, local), (policy.target_btf_error, target.btf)]
-        for code, btf in places:
-            newer = _first_newer(btf, policy.newest_kind)
-            if newer is not None:
-                return LoaderError(code, f"type id {newer}: unknown kind {int(btf.kind(newer))}")
-    if policy.type_matches is MatchRule.OBJECT_REFUSED:
-        for relos in prepared.ext.core_relos.values():
-            for relo in relos:
-                if relo.kind >= CoreReloKind.TYPE_MATCHES:
-                    return LoaderError(
-                        policy.object_btf_error, f"invalid BTF relocation kind `{relo.kind}`"
-                    )
-    return None
-
-
-def _first_newer(btf: Btf, newest: BtfKind) -> int | None:
-    """The first type of a kind that the loader does not know, remembered per BTF."""
-    key = f"core.newer-than.{int(newest)}"
-    if key not in btf.caches:
-        btf.caches[key] = next(
-            (number for number in range(btf.first_id, len(btf)) if btf.kind(number) > newest),
-            None,
-        )
-    found: int | None = btf.caches[key]
-    return found
 
 
 def _result(work: FunctionWork, *, refused: bool) -> FunctionResult:

@@ -27,7 +27,7 @@ class Relocation:
 
     slot, slots   where its instruction starts in the function before relocation, and whether
                   it takes one slot or two
-    orig, new     the value that the compiler wrote and the one that the target gives, as the
+    orig, new     the value that the compiler wrote there and the one that the target gives, as the
                   unsigned 64-bit number that loaders print; None when there is none
     """
 

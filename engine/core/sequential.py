@@ -40,7 +40,8 @@ class SequentialRelocator:
     def relocate(self, record: Record) -> LoaderError | None:
         """Resolve one record and patch its instruction; gives the loader's refusal, if any."""
         steps: list[Step] = []
-        prefix = f"prog '{record.work.function.name}': relo #{record.number}: "
+        program = f"prog '{record.work.function.name}': "
+        prefix = f"{program}relo #{record.number}: "
         stage, local = "failed to relocate", None
         try:
             local, value = self._resolve(record, steps, prefix)
@@ -50,9 +51,9 @@ class SequentialRelocator:
         except (Refusal, BtfTypeError, BtfDecodeError) as error:
             refusal = as_refusal(error)
             if refusal.text:
-                self.run.warn(prefix + refusal.text)
+                self.run.warn((prefix if refusal.names_relo else program) + refusal.text)
             self.run.warn(f"{prefix}{stage}: {self.run.errno(refusal.code)}")
-            steps.append(Step(StepKind.FAILURE, text=refusal.text or refusal.code))
+            steps.append(Step(StepKind.FAILURE, text=str(refusal)))
             finished(record, "failed", _describe(self.run, record, local), steps)
             code = self.run.policy.refusal_code or refusal.code
             return LoaderError(code, "\n".join(self.run.warnings))
@@ -78,42 +79,37 @@ class SequentialRelocator:
         after = tuple(work.insns[record.slot : record.slot + 2])
         if patch.poisoned:
             steps.append(Step(StepKind.POISON, text="" if value.poison else "resize"))
-            finished(record, "poisoned", local.path, steps, value.orig, None)
+            finished(record, "poisoned", local.path, steps)
             return
         steps.append(Step(StepKind.PATCH, text=patch.field))
         outcome: OutcomeWord = "unchanged" if before == after else "patched"
-        finished(record, outcome, local.path, steps, value.orig, value.new)
+        finished(record, outcome, local.path, steps, value.new)
 
     def _resolve(
         self, record: Record, steps: list[Step], prefix: str
     ) -> tuple[AccessSpec, RelocValue]:
         run, relo = self.run, record.relo
         root = run.local_btf.type(relo.type_id)
-        if record.kind is None:
-            raise Refusal(
-                "EOPNOTSUPP",
-                f"unrecognized CO-RE relocation unknown ({relo.kind}) at insn "
-                f"#{relo.insn_off // SLOT_BYTES}",
-            )
-        if record.kind is CoreReloKind.TYPE_MATCHES and run.policy.type_matches is (
-            MatchRule.UNSUPPORTED
-        ):
-            raise Refusal("EOPNOTSUPP", f"unrecognized CO-RE relocation unknown ({relo.kind})")
         if record.kind is not CoreReloKind.TYPE_ID_LOCAL:
             self._candidates(record, steps)
-        local = self._local(record, record.kind, prefix)
+        local = self._local(record)
         steps.insert(0, Step(StepKind.LOCAL, spec=local, type_id=root.id))
         if run.debug is not None:
             run.note(prefix + spec_text(local, run.local_btf))
-        if record.kind is CoreReloKind.TYPE_ID_LOCAL:
+        if local.kind is CoreReloKind.TYPE_ID_LOCAL:
             return local, RelocValue(root.id, root.id, validate=False)
         return local, self._choose(record, local, steps, prefix)
 
-    def _local(self, record: Record, kind: CoreReloKind, prefix: str) -> AccessSpec:
+    def _local(self, record: Record) -> AccessSpec:
         run, relo = self.run, record.relo
         try:
+            kind = record.kind
+            known = run.policy.type_matches is not MatchRule.UNSUPPORTED
+            if kind is None or (kind is CoreReloKind.TYPE_MATCHES and not known):
+                raise Refusal("EINVAL", reason=f"relocation kind {relo.kind} is not known")
             return parse_spec(run.local_btf, relo, kind, run.policy.flexible_arrays)
-        except Refusal as refusal:
+        except (Refusal, BtfTypeError) as error:
+            refusal = as_refusal(error)
             if refusal.text:
                 run.warn(f"prog '{record.work.function.name}': {refusal.text}")
             root = run.local_btf.type(relo.type_id)

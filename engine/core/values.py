@@ -217,6 +217,7 @@ def _element_value(
     raise Refusal(
         "EINVAL",
         f"relo {int(spec.kind)} at insn #{insn_number} can't be applied to array access",
+        names_relo=False,
     )
 
 
@@ -226,13 +227,14 @@ def _bitfield_load(
     """Size and place in bytes of the smallest aligned load that covers the bits."""
     size = found.size
     if size <= 0:
-        raise Refusal("EINVAL", f"type [{found.id}] of a bitfield has no size")
+        raise Refusal("EINVAL", reason=f"type [{found.id}] of a bitfield has no size")
     offset = spec.bit_offset // 8 // size * size
     while spec.bit_offset + bits - offset * 8 > size * 8:
         if size >= 8:
             raise Refusal(
                 "E2BIG",
                 f"relo {int(spec.kind)} at insn #{insn_number} can't be satisfied for bitfield",
+                names_relo=False,
             )
         size *= 2
         offset = spec.bit_offset // 8 // size * size
@@ -261,7 +263,7 @@ def _size(btf: Btf, type_id: int, policy: LoaderPolicy) -> int:
             return _innermost_size(btf, type_id)
         return size_of(btf, type_id)
     except BtfTypeError as error:
-        raise Refusal("EINVAL", error.message) from error
+        raise Refusal("EINVAL", reason=error.message) from error
 
 
 def _innermost_size(btf: Btf, type_id: int) -> int:

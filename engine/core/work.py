@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -14,8 +14,10 @@ from engine.core.policy import LoaderPolicy
 from engine.core.refusal import ERRNO_NUMBERS
 from engine.core.result import LoaderError, OutcomeWord, Relocation
 from engine.core.trace import Step
+from engine.core.values import U32, U64
 from engine.elf.programs import Function
 from engine.insn.codec import Insn
+from engine.insn.opcodes import ALU, ALU64, LDX, ST, STX
 
 DebugSink = Callable[[Literal["debug", "warning"], str], None]
 """Takes the level and the text of each line that a loader prints."""
@@ -84,7 +86,6 @@ def finished(
     outcome: OutcomeWord,
     local: str,
     steps: list[Step],
-    orig: int | None = None,
     new: int | None = None,
 ) -> None:
     """Add the result of one record to its function."""
@@ -99,10 +100,28 @@ def finished(
             kind=record.kind if record.kind is not None else CoreReloKind.FIELD_BYTE_OFFSET,
             access=record.relo.access,
             local=local,
-            orig=orig,
+            orig=written(before, record.slot),
             new=new,
             outcome=outcome,
             line=work.lines[record.slot] if record.slot < len(work.lines) else None,
             trace=tuple(steps),
         )
     )
+
+
+def written(insns: Sequence[Insn], slot: int) -> int | None:
+    """The value that an instruction holds where a relocation would write, as 64 unsigned bits.
+
+    The immediate of arithmetic, both halves of a two-slot load, the offset of a memory access;
+    None for other instructions.
+    """
+    if slot >= len(insns):
+        return None
+    insn = insns[slot]
+    if insn.is_ld_imm64:
+        high = insns[slot + 1].imm if slot + 1 < len(insns) else 0
+        return insn.imm & U32 | (high & U32) << 32
+    kind = insn.code & 7
+    if kind in (ALU, ALU64):
+        return insn.imm & U64
+    return insn.off & U64 if kind in (LDX, ST, STX) else None

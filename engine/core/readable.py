@@ -1,0 +1,143 @@
+"""What a loader version refuses to read, before it relocates anything."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from fnmatch import fnmatchcase
+
+from engine.btf.decode import Btf
+from engine.btf.kinds import BtfKind, BtfType
+from engine.core.candidates import Target
+from engine.core.kinds import CoreReloKind
+from engine.core.policy import LoaderPolicy, MatchRule, ReadingRules
+from engine.core.prepare import PreparedObject
+from engine.core.result import LoaderError
+from engine.elf.object import Section
+from engine.elf.programs import Function
+from engine.elf.symbols import SHN_UNDEF, Symbol
+from engine.insn.codec import SLOT_BYTES
+
+_CALL = 0x85
+
+
+def unreadable(
+    prepared: PreparedObject, target: Target, policy: LoaderPolicy
+) -> LoaderError | None:
+    """The error with which this loader version refuses the object or the target, if it does."""
+    for text in _object_faults(prepared, policy):
+        return LoaderError(policy.object_btf_error, text)
+    newer = _first_newer(target.btf, policy.newest_kind)
+    if newer is not None and prepared.btf is not None:
+        return LoaderError(policy.target_btf_error, newer)
+    return None
+
+
+def _object_faults(prepared: PreparedObject, policy: LoaderPolicy) -> Iterator[str]:
+    if prepared.btf is not None:
+        newer = _first_newer(prepared.btf, policy.newest_kind)
+        if newer is not None:
+            yield newer
+        yield from _extern_faults(prepared.btf, policy.reading)
+    yield from _section_faults(prepared, policy.reading)
+    yield from _reference_faults(prepared, policy.reading)
+    if policy.type_matches is MatchRule.OBJECT_REFUSED:
+        for relos in prepared.ext.core_relos.values():
+            for relo in relos:
+                if relo.kind >= CoreReloKind.TYPE_MATCHES:
+                    yield f"invalid BTF relocation kind `{relo.kind}`"
+
+
+def _first_newer(btf: Btf, newest: BtfKind) -> str | None:
+    """The first type of a kind that the loader does not know, remembered per BTF."""
+    if newest >= BtfKind.ENUM64:
+        return None
+    key = f"core.newer-than.{int(newest)}"
+    if key not in btf.caches:
+        btf.caches[key] = next(
+            (
+                f"type id {number}: unknown kind {int(btf.kind(number))}"
+                for number in range(btf.first_id, len(btf))
+                if btf.kind(number) > newest
+            ),
+            None,
+        )
+    found: str | None = btf.caches[key]
+    return found
+
+
+def _extern_faults(btf: Btf, rules: ReadingRules) -> Iterator[str]:
+    """Sections of externs that this version has no notion of."""
+    for name in sorted(rules.unread_externs):
+        section, _, kind = name.partition(":")
+        for type_id in btf.ids_named(section):
+            found = btf.type(type_id)
+            if found.kind is not BtfKind.DATASEC:
+                continue
+            if not kind or kind in {_extern_kind(btf.type(v.type_id)) for v in found.variables}:
+                yield f"load BTF: reference to {section}: not supported"
+
+
+def _extern_kind(extern: BtfType) -> str:
+    if extern.kind is not BtfKind.VAR:
+        return "function"
+    return "typed" if extern.type_id else "untyped"
+
+
+def _section_faults(prepared: PreparedObject, rules: ReadingRules) -> Iterator[str]:
+    """Sections that this version refuses, or whose names say nothing to it."""
+    for section in prepared.obj.sections:
+        if section.name in rules.refused_sections:
+            yield f"section {section.name!r}: not supported"
+    known = rules.program_sections
+    for name in dict.fromkeys(f.section for f in prepared.functions if f.is_entry):
+        if not known:
+            return
+        word, *more = name.split("/")
+        if not known & {f"{word}/*", f"{word}/{more[0]}" if more else word}:
+            yield f"invalid program section `{name}`"
+
+
+def _reference_faults(prepared: PreparedObject, rules: ReadingRules) -> Iterator[str]:
+    """References to symbols of a binding, or in a section, that this version does not follow."""
+    if not rules.checks_references:
+        return
+    obj = prepared.obj
+    for function in prepared.functions:
+        for relocation in obj.relocations.get(function.section_index, ()):
+            if not function.offset <= relocation.offset < function.end:
+                continue
+            symbol = obj.symbols[relocation.symbol]
+            if symbol.is_defined or symbol.section == SHN_UNDEF:
+                section = obj.sections[symbol.section] if symbol.is_defined else None
+                fault = _reference_fault(function, relocation.offset, symbol, section, rules)
+                if fault:
+                    place = f"load programs: section {function.section}: offset"
+                    yield f"{place} {relocation.offset}: relocating instruction: {fault}"
+
+
+def _reference_fault(
+    function: Function,
+    offset: int,
+    symbol: Symbol,
+    section: Section | None,
+    rules: ReadingRules,
+) -> str | None:
+    insn = function.insns[(offset - function.offset) // SLOT_BYTES]
+    if section is None:
+        what, allowed = "asm relocation", rules.extern_bindings
+    elif section.name == ".maps" or section.name.startswith("maps"):
+        what, allowed = "map", frozenset({"global"})
+    elif section.is_code:
+        called = insn.code == _CALL
+        what = "call" if called else "load"
+        allowed = rules.call_bindings if called else frozenset({"global"})
+    elif any(fnmatchcase(section.name, pattern) for pattern in rules.data_sections):
+        what, allowed = "direct load", rules.data_bindings
+    else:
+        return f"relocation to {section.name!r}: not supported"
+    local_only = {"section", "notype"} if what == "direct load" else {"section"}
+    if section is not None and symbol.type in local_only:
+        allowed = frozenset({"local"})
+    if symbol.bind in allowed:
+        return None
+    return f"{what}: {symbol.name}: unsupported binding: STB_{symbol.bind.upper()}"
