@@ -1,0 +1,107 @@
+"""Where blocks and edges of a control-flow graph are drawn, in pixels, top to bottom.
+
+The only module that knows graphlay (https://pypi.org/project/graphlay/).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import graphlay
+
+from engine import limits
+from engine.errors import LimitExceeded
+from engine.flow.cfg import Cfg
+
+OPTIONS: Final = {
+    "direction": "topbottom",
+    "routing": {"style": "orthogonal"},
+    "limits": {"max_dummies": 200_000},
+}
+NOWHERE_SIZE: Final = (96.0, 24.0)
+MARGIN: Final = 16.0
+
+Point = tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """A placed rectangle; x and y are its left upper corner."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """A placed graph: boxes by block, a box for the end of each broken edge, lines by edge.
+
+    `nowhere` is as long as the graph's edges; None for those that are not broken.
+    """
+
+    width: float
+    height: float
+    boxes: tuple[Box, ...]
+    nowhere: tuple[Box | None, ...]
+    lines: tuple[tuple[Point, ...], ...]
+
+
+def place(cfg: Cfg, sizes: Sequence[tuple[float, float]]) -> Layout:
+    """Place the blocks, whose widths and heights are given in pixels.
+
+    Raises LimitExceeded for graphs that are too large to be drawn; list their blocks instead.
+    """
+    if len(cfg.blocks) > limits.GRAPH_BLOCKS:
+        raise _too_large(cfg, f"at most {limits.GRAPH_BLOCKS} are drawn")
+    if not cfg.blocks:
+        return Layout(2 * MARGIN, 2 * MARGIN, (), (), ())
+    graph = graphlay.Graph()
+    for number, (width, height) in enumerate(sizes):
+        graph.node(number, width=width, height=height)
+    ends: list[int | None] = []
+    for edge in cfg.edges:
+        target, end = edge.target, None
+        if target is None:
+            end = target = graph.node(width=NOWHERE_SIZE[0], height=NOWHERE_SIZE[1])
+        ends.append(end)
+        graph.edge(edge.source, target)
+    try:
+        placed = graphlay.layout(graph, options=OPTIONS)
+    except graphlay.GraphlayError as error:
+        raise _too_large(cfg, str(error)) from error
+    return _moved(cfg, placed, ends)
+
+
+def _too_large(cfg: Cfg, why: str) -> LimitExceeded:
+    return LimitExceeded(
+        f"the graph of {cfg.name or 'this function'} has {len(cfg.blocks)} blocks; {why}",
+        hint="Look at the list of its blocks instead of a picture.",
+    )
+
+
+def _moved(cfg: Cfg, placed: Any, ends: Sequence[int | None]) -> Layout:
+    """Take over the result, moved so that all of it lies right of and below (0, 0)."""
+    boxes = [_box(node) for node in placed.nodes]
+    lines = [[(p["x"], p["y"]) for p in edge["points"]] for edge in placed.edges]
+    corners = [(b.x, b.y) for b in boxes] + [(b.x + b.width, b.y + b.height) for b in boxes]
+    points = corners + [point for line in lines for point in line]
+    left = min(x for x, _ in points) - MARGIN
+    top = min(y for _, y in points) - MARGIN
+    moved = [Box(b.x - left, b.y - top, b.width, b.height) for b in boxes]
+    return Layout(
+        max(x for x, _ in points) - left + MARGIN,
+        max(y for _, y in points) - top + MARGIN,
+        tuple(moved[: len(cfg.blocks)]),
+        tuple(None if end is None else moved[end] for end in ends),
+        tuple(tuple((x - left, y - top) for x, y in line) for line in lines),
+    )
+
+
+def _box(node: Any) -> Box:
+    center, size = node["center"], node["size"]
+    width, height = size["width"], size["height"]
+    return Box(center["x"] - width / 2, center["y"] - height / 2, width, height)
