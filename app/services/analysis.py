@@ -13,9 +13,8 @@ from engine.btf.kinds import ByteOrder
 from engine.core.result import ObjectResult
 
 if TYPE_CHECKING:
-    from engine.flow.jumps import JumpCheck
-
     from app.services.compile import CompileResult
+    from engine.flow.jumps import JumpCheck
 
 AskedByteOrder = Literal["auto", "little", "big"]
 

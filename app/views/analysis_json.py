@@ -10,13 +10,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from engine.explain.narrate import why
-from engine.flow.jumps import JumpCheck
-
 from app.services.analysis import Analysis, Run
 from engine.btf.ext import LineInfo
 from engine.btf.kinds import ByteOrder
 from engine.core.result import FunctionResult, LoaderError, Relocation
+from engine.explain.narrate import why
+from engine.flow.jumps import JumpCheck
 from engine.insn.codec import Insn, encode_insn
 from engine.insn.disasm import disassemble
 

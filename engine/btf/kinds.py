@@ -47,9 +47,7 @@ class BtfKind(IntEnum):
 
 COMPOSITE_KINDS = frozenset({BtfKind.STRUCT, BtfKind.UNION})
 ENUM_KINDS = frozenset({BtfKind.ENUM, BtfKind.ENUM64})
-MODIFIER_KINDS = frozenset(
-    {BtfKind.CONST, BtfKind.VOLATILE, BtfKind.RESTRICT, BtfKind.TYPE_TAG}
-)
+MODIFIER_KINDS = frozenset({BtfKind.CONST, BtfKind.VOLATILE, BtfKind.RESTRICT, BtfKind.TYPE_TAG})
 SKIPPED_KINDS = MODIFIER_KINDS | {BtfKind.TYPEDEF}
 
 INT_SIGNED = 1

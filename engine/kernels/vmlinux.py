@@ -10,6 +10,7 @@ numbers (e_shnum 0, e_shstrndx SHN_XINDEX).
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -47,13 +48,40 @@ _MACHINES: Final = {
     (8, "<"): "mips64el",
 }
 _EM_BPF: Final = 247
+RELOCATABLE: Final = 1
+"""e_type of object files and modules: ET_REL."""
 _SHT_NOBITS: Final = 8
+_COMPRESSED: Final = 0x800
+"""SHF_COMPRESSED."""
 _SHN_XINDEX: Final = 0xFFFF
 _MAX_SECTIONS: Final = 1_000_000
 
 
-def read_elf(image: Image, place: str) -> Elf:
-    """Read as much of an ELF file as finds .BTF; raises KernelFileError for another kind of ELF."""
+@dataclass(frozen=True, slots=True)
+class ElfSection:
+    """A section's header; `name` is cut at 15 bytes."""
+
+    number: int
+    name: bytes
+    form: int
+    flags: int
+    at: int
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class ElfFile:
+    """An ELF file's kind (e_type), machine and sections, of which none is read yet."""
+
+    kind: int
+    arch: str | None
+    """As Debian names it; None for a machine whose kernels have no BTF."""
+    machine: int
+    sections: Iterator[ElfSection]
+
+
+def open_elf(image: Image, place: str) -> ElfFile:
+    """Read the header of a 64-bit ELF file; raises KernelFileError, also while it is iterated."""
     if len(image) < 64 or image[4] != 2 or image[5] not in (1, 2):
         raise KernelFileError(
             "only 64-bit ELF files are read", place=f"{place}, field e_ident", hint=NO_BTF
@@ -62,7 +90,15 @@ def read_elf(image: Image, place: str) -> Elf:
     kind, machine, shoff, shentsize, shnum, shstrndx = struct.unpack_from(
         prefix + "16xHH4x8x8xQ4x2x4xHHH", image
     )
-    _refuse_other_elf(kind, machine, place)
+    arch = _MACHINES.get((machine, prefix))
+    table = (shoff, shentsize, shnum, shstrndx)
+    return ElfFile(kind, arch, machine, _sections(image, prefix, table, place))
+
+
+def _sections(
+    image: Image, prefix: str, table: tuple[int, int, int, int], place: str
+) -> Iterator[ElfSection]:
+    shoff, shentsize, shnum, shstrndx = table
     header = struct.Struct(prefix + "IIQQQQII8xQ")
     if shentsize != header.size or not 64 <= shoff <= len(image) - header.size:
         raise _broken_elf(place, "e_shoff")
@@ -75,10 +111,31 @@ def read_elf(image: Image, place: str) -> Elf:
     for number in range(shnum):
         name, form, flags, _, at, size, *_ = header.unpack_from(image, shoff + number * header.size)
         start = names_at + name
-        if start < len(image) and image[start : start + 5] == b".BTF\0":
-            if form == _SHT_NOBITS or flags & 0x800 or at + size > len(image):
-                raise _broken_elf(place, f"section {number} (.BTF)")
-            return Elf(_MACHINES.get((machine, prefix)), (at, size))
+        if start < len(image):
+            shown = image[start : start + 16].split(b"\0", 1)[0]
+            yield ElfSection(number, shown, form, flags, at, size)
+
+
+def section_bytes(image: Image, section: ElfSection, place: str) -> bytes:
+    """Give a section's content; raises KernelFileError where it has none or leaves the file."""
+    _check_bounds(image, section, place)
+    return image[section.at : section.at + section.size]
+
+
+def _check_bounds(image: Image, section: ElfSection, place: str) -> None:
+    end = section.at + section.size
+    if section.form == _SHT_NOBITS or section.flags & _COMPRESSED or end > len(image):
+        raise _broken_elf(place, f"section {section.number} ({section.name.decode('latin-1')})")
+
+
+def read_elf(image: Image, place: str) -> Elf:
+    """Read as much of an ELF file as finds .BTF; raises KernelFileError for another kind of ELF."""
+    elf = open_elf(image, place)
+    _refuse_other_elf(elf.kind, elf.machine, place)
+    for section in elf.sections:
+        if section.name == b".BTF":
+            _check_bounds(image, section, place)
+            return Elf(elf.arch, (section.at, section.size))
     return Elf(None, (0, 0))
 
 
@@ -89,11 +146,11 @@ def _refuse_other_elf(kind: int, machine: int, place: str) -> None:
             place=f"{place}, field e_machine",
             hint="Use it as a program: upload it, or give it to `coreplay relocate`.",
         )
-    if kind == 1:
+    if kind == RELOCATABLE:
         raise KernelFileError(
             "this is a kernel module or an object file, not a kernel",
             place=f"{place}, field e_type",
-            hint="A module's BTF is an extension of its kernel's: give the kernel.",
+            hint="A module's BTF is an extension of its kernel's: add the kernel first.",
         )
 
 

@@ -19,10 +19,35 @@ from engine.core.policy import (
     MatchRule,
     Missing,
     ModuleSearch,
+    ReadingRules,
     Signedness,
     SizeChange,
     Strategy,
     WidePoison,
+)
+
+# aya-obj/src/obj.rs ProgramSection::from_str @ aya-obj-v0.3.0
+_ANYTHING_BEHIND = (
+    "kprobe kretprobe uprobe uprobe.s uretprobe uretprobe.s tp_btf tracepoint tp socket sk_msg "
+    "sockops classifier lirc_mode2 perf_event raw_tp raw_tracepoint lsm lsm.s lsm_cgroup fentry "
+    "fentry.s fexit fexit.s flow_dissector freplace sk_lookup iter iter.s"
+)
+_CGROUP = (
+    "skb sysctl dev getsockopt setsockopt sock post_bind4 post_bind6 sock_create sock_release "
+    "bind4 bind6 connect4 connect6 getpeername4 getpeername6 getsockname4 getsockname6 sendmsg4 "
+    "sendmsg6 recvmsg4 recvmsg6"
+)
+_ONE_OF_THESE = (
+    "xdp xdp/cpumap xdp/devmap xdp.frags xdp.frags/cpumap xdp.frags/devmap sk_reuseport "
+    "sk_reuseport/migrate sk_skb/stream_parser sk_skb/stream_verdict cgroup_skb/ingress "
+    "cgroup_skb/egress"
+)
+READS_V0_3 = ReadingRules(
+    program_sections=frozenset(
+        [f"{word}/*" for word in _ANYTHING_BEHIND.split()]
+        + [f"cgroup/{word}" for word in _CGROUP.split()]
+        + _ONE_OF_THESE.split()
+    )
 )
 
 V0_14_0 = LoaderPolicy(
@@ -60,11 +85,14 @@ V0_14_0 = LoaderPolicy(
     object_btf_error="Object::parse",
     target_btf_error="Btf::parse",
     refusal_code="relocate_btf",
+    reading=READS_V0_3,
+    resolves_externs=False,
     notes=(
         "fields and enumerators that are missing are poisoned since v0.12 (35eaa507, c6f93b17)",
         "a missing type_size or target_type_id is an error",
         "type_matches makes the object unreadable",
         "the old value of an instruction is not checked",
+        "externs (kconfig, kernel symbols) are not resolved, calls of kernel functions an error",
         "ENUM64 since v0.12 (8e9404ec)",
     ),
 )

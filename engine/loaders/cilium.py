@@ -18,11 +18,31 @@ from engine.core.policy import (
     MatchRule,
     Missing,
     ModuleSearch,
+    ReadingRules,
     Signedness,
     SizeChange,
     Strategy,
     WidePoison,
 )
+
+# btf/btf.go fixupDatasec, elf_reader.go relocateInstruction of each version
+READS_V0_18 = ReadingRules(
+    unread_externs=frozenset({".ksyms:typed"}),
+    checks_references=True,
+    data_sections=(".bss", ".data*", ".rodata*"),
+    data_bindings=frozenset({"global", "local", "weak"}),
+    call_bindings=frozenset({"global", "weak"}),
+    extern_bindings=frozenset({"global", "weak"}),
+)
+READS_V0_15 = replace(
+    READS_V0_18,
+    unread_externs=frozenset({".ksyms:typed", ".ksyms:untyped"}),
+    data_sections=(".bss", ".data", ".rodata*"),
+    data_bindings=frozenset({"global", "local"}),
+    call_bindings=frozenset({"global"}),
+)
+READS_V0_12 = replace(READS_V0_15, extern_bindings=frozenset({"global"}))
+READS_V0_9 = replace(READS_V0_12, unread_externs=frozenset({".kconfig", ".ksyms"}))
 
 V0_22_0 = LoaderPolicy(
     id="cilium@0.22.0",
@@ -56,6 +76,7 @@ V0_22_0 = LoaderPolicy(
     poison_drops_metadata=True,
     object_btf_error="LoadCollectionSpec",
     target_btf_error="btf.LoadSpec",
+    reading=replace(READS_V0_18, refused_sections=frozenset({".struct_ops"})),
     notes=(
         "a 16-byte load is poisoned by a 16-byte load of r10 since v0.13.1 (59cb7157)",
         "type_matches since v0.15.0 (1d00992e)",
@@ -71,6 +92,7 @@ V0_19_0 = replace(
     id="cilium@0.19.0",
     title="cilium/ebpf 0.19.0",
     empty_modules_refused=True,
+    reading=READS_V0_18,
     notes=(
         "types of all modules are candidates since v0.19.0 (9958a4f5)",
         "a module whose BTF is a bare header fails every program until v0.20.0 "
@@ -84,6 +106,7 @@ V0_15_0 = replace(
     title="cilium/ebpf 0.15.0",
     modules=ModuleSearch.ATTACHED,
     empty_modules_refused=True,
+    reading=READS_V0_15,
     notes=("of the modules, only the one that a program attaches to is searched (fe26f9c9)",),
 )
 
@@ -93,6 +116,7 @@ V0_13_1 = replace(
     title="cilium/ebpf 0.13.1",
     modules=ModuleSearch.NEVER,
     type_matches=MatchRule.UNSUPPORTED,
+    reading=READS_V0_12,
     notes=(
         "a 16-byte load is poisoned by a 16-byte load of r10 since v0.13.1 (59cb7157)",
         "type_matches is an error until v0.15.0 (1d00992e)",
@@ -133,6 +157,7 @@ V0_9_1 = replace(
     newest_kind=BtfKind.TYPE_TAG,
     sizes_unsized_candidates=True,
     fixup_named_by_value=True,
+    reading=READS_V0_9,
     notes=(
         V0_13_0.notes[0],
         "enumerators are cut to 32 bits until v0.12.3 (1df82a8b)",

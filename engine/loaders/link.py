@@ -226,6 +226,8 @@ class _Linker:
                 continue  # poison took its place
             if insn.code == CALL and insn.src == 0 and reference.kind == "function":
                 continue
+            if not self.policy.resolves_externs and reference.kind in ("kconfig", "ksym"):
+                continue
             references.append(replace(reference, slot=slot))
             if reference.kind == "function" and reference.callee is not None:
                 self._call(insns, slot, pieces[reference.callee])
@@ -253,6 +255,8 @@ class _Linker:
         elif reference.kind in ("global", "kconfig"):
             insns[slot] = insn._replace(src=PSEUDO_MAP_VALUE, imm=0)
             insns[slot + 1] = insns[slot + 1]._replace(imm=signed32(reference.offset))
+        elif not self.policy.resolves_externs and reference.kind == "kfunc":
+            raise Refusal("relocate_calls", f"function {reference.name!r} not found")
         elif reference.kind == "ksym":
             found = self._kernel_id(reference, BtfKind.VAR) if reference.typed else None
             if found is not None:

@@ -157,13 +157,27 @@ static struct bpf_object *open_all(const char *path, const char *btf)
 
 static int load(struct bpf_object *obj, const char *btf)
 {
+	int err = 0;
+
 	obj->btf_vmlinux = btf__parse(btf, NULL);
 	if (!obj->btf_vmlinux)
 		return -errno;
 #if LIBBPF_MINOR_VERSION >= 6
-	return bpf_object_prepare(obj, NULL);
+	err = bpf_object_prepare(obj, NULL);
+	return err;
 #else
-	return bpf_object_load(obj, 0, NULL);
+	/* the steps of bpf_object_load() up to the one that gives programs to the kernel */
+	err = bpf_object__probe_loading(obj);
+	err = err ?: bpf_object__load_vmlinux_btf(obj, false);
+	err = err ?: bpf_object__resolve_externs(obj, obj->kconfig);
+	err = err ?: bpf_object__sanitize_and_load_btf(obj);
+	err = err ?: bpf_object__sanitize_maps(obj);
+	err = err ?: bpf_object__init_kern_struct_ops_maps(obj);
+	err = err ?: bpf_object__create_maps(obj);
+	err = err ?: bpf_object__relocate(obj, btf);
+	for (size_t i = 0; !err && i < obj->nr_programs; i++)
+		err = bpf_object__sanitize_prog(obj, &obj->programs[i]);
+	return err;
 #endif
 }
 
