@@ -39,16 +39,19 @@ _NAMES: Final = frozenset({tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHD
 class _BoundedTarInfo(tarfile.TarInfo):
     """A header whose size is checked before tarfile acts on it."""
 
-    @classmethod
-    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> _BoundedTarInfo:
-        """Read one header block; raises KernelFileError for an impossible size."""
-        info = super().frombuf(buf, encoding, errors)
-        if info.size < 0 or (info.type in _NAMES and info.size > _TAR_NAME_BYTES):
+    def _proc_member(self, archive: tarfile.TarFile) -> tarfile.TarInfo:
+        """Act on this header; raises KernelFileError for an impossible size.
+
+        Every version of tarfile calls this entry point, which its source offers to subclasses;
+        newer ones pass `frombuf` by.
+        """
+        if self.size < 0 or (self.type in _NAMES and self.size > _TAR_NAME_BYTES):
             raise KernelFileError(
-                f"a tar header claims {info.size} bytes",
-                place=f"block {info.name!r}",
+                f"a tar header claims {self.size} bytes",
+                place=f"block {self.name!r}",
                 hint=FETCH_AGAIN,
             )
+        info: tarfile.TarInfo = super()._proc_member(archive)  # type: ignore[misc]  # not in typeshed
         return info
 
 
