@@ -1,0 +1,19 @@
+/* Multiple types match: what helps. */
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_core_read.h>
+
+#define KERNEL __attribute__((preserve_access_index))
+char LICENSE[] SEC("license") = "GPL";
+unsigned long long out;
+
+struct slot { unsigned char number; unsigned int latch_status; } KERNEL;
+
+SEC("raw_tp/sched_switch") int prog(void *ctx)
+{
+	struct slot *slot = (void *)bpf_get_current_task();
+
+	if (bpf_core_field_exists(slot->latch_status))
+		out = BPF_CORE_READ(slot, number);
+	return 0;
+}

@@ -1,0 +1,26 @@
+/* A guard that asks for something else */
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_core_read.h>
+
+#define KERNEL __attribute__((preserve_access_index))
+char LICENSE[] SEC("license") = "GPL";
+unsigned long long out;
+
+enum tty_driver_type { TTY_DRIVER_TYPE_PTY = 4 };
+enum tty_driver_type___new { TTY_DRIVER_TYPE_PTY___new = 3 };
+struct tty_driver { short type; } KERNEL;
+struct tty_driver___gone { struct { int a; } type; } KERNEL;
+
+SEC("raw_tp/sched_switch") int prog(void *ctx)
+{
+	void *tty = (void *)bpf_get_current_task();
+	struct tty_driver___gone *now = tty;
+	struct tty_driver *old = tty;
+
+	if (bpf_core_enum_value_exists(enum tty_driver_type___new, TTY_DRIVER_TYPE_PTY___new))
+		out = BPF_CORE_READ(now, type.a);
+	else
+		out = BPF_CORE_READ(old, type);
+	return 0;
+}

@@ -1,0 +1,18 @@
+/* The program's own struct is relocated */
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_core_read.h>
+
+#define KERNEL __attribute__((preserve_access_index))
+char LICENSE[] SEC("license") = "GPL";
+unsigned long long out;
+
+struct my_event { int pid; unsigned int when; } KERNEL;
+
+SEC("raw_tp/sched_switch") int prog(void *ctx)
+{
+	struct my_event *event = (void *)bpf_get_current_task();
+
+	out = BPF_CORE_READ(event, when);
+	return 0;
+}

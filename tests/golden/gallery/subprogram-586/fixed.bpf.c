@@ -1,0 +1,18 @@
+/* A relocation in a subprogram: what helps. */
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_core_read.h>
+
+#define KERNEL __attribute__((preserve_access_index))
+char LICENSE[] SEC("license") = "GPL";
+unsigned long long out;
+
+struct task_struct { int pid; int tgid; int unused; int prio; } KERNEL;
+
+SEC("raw_tp/sched_switch") int prog(void *ctx)
+{
+	struct task_struct *task = (void *)bpf_get_current_task();
+
+	out = BPF_CORE_READ(task, pid) + BPF_CORE_READ(task, prio) + BPF_CORE_READ(task, tgid);
+	return 0;
+}

@@ -1,0 +1,23 @@
+/* task_struct.state became __state: what helps. */
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_core_read.h>
+
+#define KERNEL __attribute__((preserve_access_index))
+char LICENSE[] SEC("license") = "GPL";
+unsigned long long out;
+
+struct task_struct { unsigned int __state; } KERNEL;
+struct task_struct___before_5_14 { long state; } KERNEL;
+
+SEC("raw_tp/sched_switch") int prog(void *ctx)
+{
+	struct task_struct *task = (void *)bpf_get_current_task();
+	struct task_struct___before_5_14 *old = (void *)task;
+
+	if (bpf_core_field_exists(task->__state))
+		out = BPF_CORE_READ(task, __state);
+	else
+		out = BPF_CORE_READ(old, state);
+	return 0;
+}
