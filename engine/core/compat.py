@@ -6,6 +6,8 @@ exist. (type_matches asks a third one, see `engine.core.types_match`.)
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from engine import limits
 from engine.btf.decode import Btf
 from engine.btf.kinds import BtfKind, BtfType
@@ -19,6 +21,18 @@ _ALWAYS = frozenset(
     {BtfKind.VOID, BtfKind.STRUCT, BtfKind.UNION, BtfKind.ENUM, BtfKind.ENUM64, BtfKind.FWD}
 )
 _NAMED = frozenset({BtfKind.ENUM, BtfKind.ENUM64, BtfKind.FWD})
+
+
+Warn = Callable[[str], None]
+
+
+def silent(text: str) -> None:
+    """Takes a warning that nobody reads."""
+
+
+def unexpected(local: BtfType, target: BtfType) -> str:
+    """Libbpf's words for a kind that it cannot compare."""
+    return f"unexpected kind {local.kind.word} relocated, local [{local.id}], target [{target.id}]"
 
 
 def kinds_compatible(local: BtfType, target: BtfType) -> bool:
@@ -59,16 +73,23 @@ def _names_agree(local: str, target: str, policy: LoaderPolicy) -> bool:
 
 
 def types_compatible(
-    local_btf: Btf, local_id: int, target_btf: Btf, target_id: int, policy: LoaderPolicy
+    local_btf: Btf,
+    local_id: int,
+    target_btf: Btf,
+    target_id: int,
+    policy: LoaderPolicy,
+    warn: Warn = silent,
 ) -> bool:
     """Tell whether the local type exists as the target type; names were compared before.
 
-    Raises Refusal EINVAL when the types are nested deeper than the loader goes.
+    `warn` takes the loader's words about kinds that it does not expect. Raises Refusal EINVAL
+    when the types are nested deeper than the loader goes.
     Follows: libbpf src/relo_core.c __bpf_core_types_are_compat @ v1.7.0.
     """
     if not kinds_compatible(local_btf.type(local_id), target_btf.type(target_id)):
         return False
-    return _compatible(local_btf, local_id, target_btf, target_id, policy, policy.match_levels)
+    levels = policy.match_levels
+    return _compatible(local_btf, local_id, target_btf, target_id, policy, levels, warn)
 
 
 def _compatible(
@@ -78,6 +99,7 @@ def _compatible(
     target_id: int,
     policy: LoaderPolicy,
     level: int,
+    warn: Warn,
 ) -> bool:
     for _ in range(limits.COMPAT_DEPTH):
         local = skip_modifiers_and_typedefs(local_btf, local_id)
@@ -88,8 +110,8 @@ def _compatible(
             return True
         if local.kind is BtfKind.INT:
             return local.int_offset == 0 and target.int_offset == 0
-        if local.kind is BtfKind.FLOAT:
-            return policy.float_types is FloatRule.YES
+        if local.kind is BtfKind.FLOAT and policy.float_types is FloatRule.YES:
+            return True
         if local.kind is BtfKind.FUNC_PROTO:
             if len(local.params) != len(target.params):
                 return False
@@ -97,10 +119,11 @@ def _compatible(
                 if level <= 0:
                     raise Refusal("EINVAL", "function types are nested too deep")
                 if not _compatible(
-                    local_btf, own.type_id, target_btf, other.type_id, policy, level - 1
+                    local_btf, own.type_id, target_btf, other.type_id, policy, level - 1, warn
                 ):
                     return False
         elif local.kind not in (BtfKind.PTR, BtfKind.ARRAY):
+            warn(unexpected(local, target))
             return False
         local_id, target_id = local.type_id, target.type_id
     raise Refusal("EINVAL", "types are nested too deep")

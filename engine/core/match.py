@@ -12,7 +12,7 @@ from engine import limits
 from engine.btf.decode import Btf
 from engine.btf.kinds import BtfKind, BtfType
 from engine.btf.resolve import size_of, skip_modifiers_and_typedefs
-from engine.core.compat import fields_compatible, types_compatible
+from engine.core.compat import Warn, fields_compatible, silent, types_compatible
 from engine.core.kinds import ENUM_KINDS, TYPE_KINDS, CoreReloKind
 from engine.core.members import FoundMember, flat_members
 from engine.core.names import essential_name
@@ -38,14 +38,22 @@ class Match(NamedTuple):
 
 
 def match_spec(
-    local: AccessSpec, local_btf: Btf, target_btf: Btf, target_id: int, policy: LoaderPolicy
+    local: AccessSpec,
+    local_btf: Btf,
+    target_btf: Btf,
+    target_id: int,
+    policy: LoaderPolicy,
+    warn: Warn = silent,
 ) -> Match:
-    """Walk the local path through the type `target_id` of the target."""
+    """Walk the local path through the type `target_id` of the target.
+
+    `warn` takes the loader's words about kinds that it does not expect.
+    """
     root = target_btf.type(target_id)
     empty = AccessSpec(local.kind, root.id, root.kind, root.name)
     try:
         if local.kind in TYPE_KINDS:
-            return _match_type(local, local_btf, target_btf, empty, policy)
+            return _match_type(local, local_btf, target_btf, empty, policy, warn)
         if local.kind in ENUM_KINDS:
             return _match_enumerator(local, target_btf, empty, policy)
     except (Refusal, BtfTypeError) as error:
@@ -59,13 +67,19 @@ def match_spec(
 
 
 def _match_type(
-    local: AccessSpec, local_btf: Btf, target_btf: Btf, empty: AccessSpec, policy: LoaderPolicy
+    local: AccessSpec,
+    local_btf: Btf,
+    target_btf: Btf,
+    empty: AccessSpec,
+    policy: LoaderPolicy,
+    warn: Warn,
 ) -> Match:
     if local.kind is CoreReloKind.TYPE_MATCHES:
-        matcher = TypeMatcher(local_btf, target_btf, policy)
+        matcher = TypeMatcher(local_btf, target_btf, policy, warn)
         matched = matcher.match(local.root_id, empty.root_id)
         return Match(matched, empty, "" if matched else "type-mismatch", matcher.mismatch)
-    matched = types_compatible(local_btf, local.root_id, target_btf, empty.root_id, policy)
+    sides = local_btf, local.root_id, target_btf, empty.root_id
+    matched = types_compatible(*sides, policy, warn)
     return Match(matched, empty, "" if matched else "type-incompatible")
 
 

@@ -202,7 +202,7 @@ class SequentialRelocator:
     ) -> tuple[RelocValue, AccessSpec] | None:
         run = self.run
         btf, type_id, origin = candidate
-        match = match_spec(local, run.local_btf, btf, type_id, run.policy)
+        match = match_spec(local, run.local_btf, btf, type_id, run.policy, run.warn)
         if match.refusal is not None:
             code = match.refusal.code
             raise Refusal(

@@ -11,6 +11,7 @@ from engine import limits
 from engine.btf.decode import Btf
 from engine.btf.kinds import INT_SIGNED, BtfKind, BtfType
 from engine.btf.resolve import skip_modifiers_and_typedefs
+from engine.core.compat import Warn, silent, unexpected
 from engine.core.names import essential_name
 from engine.core.policy import LoaderPolicy
 from engine.core.refusal import Refusal
@@ -30,6 +31,7 @@ class TypeMatcher:
     local_btf: Btf
     target_btf: Btf
     policy: LoaderPolicy
+    warn: Warn = silent
     mismatch: str = ""
     steps: int = 0
 
@@ -86,6 +88,7 @@ class TypeMatcher:
                 target.kind is BtfKind.FWD and _FWD_KIND[target.kind_flag] is local.kind
             )
         else:
+            self.warn(unexpected(local, target))
             fits = False
         return fits or self._no(f"{_words(local)} meets {_words(target)}")
 
