@@ -18,9 +18,12 @@ from engine.flow.cfg import Cfg
 OPTIONS: Final = {
     "direction": "topbottom",
     "routing": {"style": "orthogonal"},
-    "limits": {"max_dummies": 200_000},
+    "limits": {"max_dummies": 20_000},
 }
-NOWHERE_SIZE: Final = (96.0, 24.0)
+END_SIZE: Final = (104.0, 24.0)
+"""Of the box that stands for the far end of an edge which is not drawn as a whole."""
+ROWS_CROSSED: Final = 1_500
+"""Rows that all edges together may pass; the time of the layout grows faster than that."""
 MARGIN: Final = 16.0
 
 Point = tuple[float, float]
@@ -38,15 +41,16 @@ class Box:
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """A placed graph: boxes by block, a box for the end of each broken edge, lines by edge.
+    """A placed graph: boxes by block, lines by edge.
 
-    `nowhere` is as long as the graph's edges; None for those that are not broken.
+    `ends` is as long as the graph's edges: the box in which an edge ends that is broken, or
+    that would pass too many rows; None for those that are drawn up to their block.
     """
 
     width: float
     height: float
     boxes: tuple[Box, ...]
-    nowhere: tuple[Box | None, ...]
+    ends: tuple[Box | None, ...]
     lines: tuple[tuple[Point, ...], ...]
 
 
@@ -63,10 +67,11 @@ def place(cfg: Cfg, sizes: Sequence[tuple[float, float]]) -> Layout:
     for number, (width, height) in enumerate(sizes):
         graph.node(number, width=width, height=height)
     ends: list[int | None] = []
-    for edge in cfg.edges:
+    cut = _far_edges(cfg)
+    for number, edge in enumerate(cfg.edges):
         target, end = edge.target, None
-        if target is None:
-            end = target = graph.node(width=NOWHERE_SIZE[0], height=NOWHERE_SIZE[1])
+        if target is None or number in cut:
+            end = target = graph.node(width=END_SIZE[0], height=END_SIZE[1])
         ends.append(end)
         graph.edge(edge.source, target)
     try:
@@ -74,6 +79,51 @@ def place(cfg: Cfg, sizes: Sequence[tuple[float, float]]) -> Layout:
     except graphlay.GraphlayError as error:
         raise _too_large(cfg, str(error)) from error
     return _moved(cfg, placed, ends)
+
+
+def _far_edges(cfg: Cfg) -> frozenset[int]:
+    """Edges that are cut short because they pass too many rows; longest first.
+
+    Each block keeps one edge that leads to it.
+    """
+    rows = _rows(cfg)
+    length: dict[int, int] = {}
+    incoming = [0] * len(cfg.blocks)
+    for number, edge in enumerate(cfg.edges):
+        if edge.target is not None:
+            length[number] = max(abs(rows[edge.target] - rows[edge.source]) - 1, 0)
+            incoming[edge.target] += 1
+    total = sum(length.values())
+    cut = set()
+    for number in sorted(length, key=lambda n: (-length[n], n)):
+        target = cfg.edges[number].target
+        if total <= ROWS_CROSSED or target is None:
+            break
+        if incoming[target] > 1:
+            incoming[target] -= 1
+            total -= length[number]
+            cut.add(number)
+    return frozenset(cut)
+
+
+def _rows(cfg: Cfg) -> list[int]:
+    """The row of each block when back edges are left out: its longest way from the entry."""
+    ways: list[list[int]] = [[] for _ in cfg.blocks]
+    waiting = [0] * len(cfg.blocks)
+    for edge in cfg.edges:
+        if edge.target is not None and not edge.back:
+            ways[edge.source].append(edge.target)
+            waiting[edge.target] += 1
+    rows = [0] * len(cfg.blocks)
+    ready = [number for number, count in enumerate(waiting) if count == 0]
+    while ready:
+        number = ready.pop()
+        for target in ways[number]:
+            rows[target] = max(rows[target], rows[number] + 1)
+            waiting[target] -= 1
+            if waiting[target] == 0:
+                ready.append(target)
+    return rows
 
 
 def _too_large(cfg: Cfg, why: str) -> LimitExceeded:

@@ -2,7 +2,8 @@
 
 Classes: `cfg-block`, with `is-dead` and `is-poison`; `cfg-edge` with `is-taken`,
 `is-fallthrough`, `is-back`, `is-broken`, `is-stray`, `is-dead`; `cfg-row` with `is-poison`;
-`cfg-nowhere` at the end of broken edges; `cfg-lines` for source lines.
+`cfg-nowhere` at the end of broken edges, `cfg-end` at that of edges cut short, a link to their
+block; `cfg-lines` for source lines.
 """
 
 from __future__ import annotations
@@ -47,9 +48,9 @@ def draw(
     out = [_opening(cfg, layout, prefix)]
     for number, edge in enumerate(cfg.edges):
         out.append(_edge(cfg, edge, layout.lines[number], marks, prefix))
-        box = layout.nowhere[number]
+        box = layout.ends[number]
         if box is not None:
-            out.append(_nowhere(edge, box))
+            out.append(_end(edge, box, prefix))
     for block, box, texts in zip(cfg.blocks, layout.boxes, rows, strict=True):
         out.append(_block(block, box, texts, marks, prefix))
     out.append("</svg>\n")
@@ -101,13 +102,17 @@ def _edge(cfg: Cfg, edge: Edge, line: tuple[Point, ...], marks: Marks, prefix: s
     )
 
 
-def _nowhere(edge: Edge, box: Box) -> str:
+def _end(edge: Edge, box: Box, prefix: str) -> str:
+    """The far end of an edge that leads nowhere, or too far to be drawn."""
     x, y = box.x + box.width / 2, box.y + box.height / 2 + 4
-    return (
-        f'<g class="cfg-nowhere"><rect x="{box.x:g}" y="{box.y:g}" width="{box.width:g}" '
-        f'height="{box.height:g}"/><text x="{x:g}" y="{y:g}" text-anchor="middle">'
-        f"no slot {edge.slot}</text></g>\n"
+    shape = (
+        f'<rect x="{box.x:g}" y="{box.y:g}" width="{box.width:g}" height="{box.height:g}"/>'
+        f'<text x="{x:g}" y="{y:g}" text-anchor="middle">'
     )
+    if edge.target is None:
+        return f'<g class="cfg-nowhere">{shape}no slot {edge.slot}</text></g>\n'
+    link = f'<a href="#{prefix}-b{edge.target}">{shape}to slot {edge.slot}</text></a>'
+    return f'<g class="cfg-end">{link}</g>\n'
 
 
 def _block(block: Block, box: Box, rows: tuple[Row, ...], marks: Marks, prefix: str) -> str:
