@@ -14,6 +14,8 @@ from tests.conformance.compare import compare, report
 from tests.conformance.goldens import regenerate
 from tests.conformance.jobs import BUILD, Job
 from tests.conformance.loaders import LOADERS, Loader
+from tests.conformance.selftests.check import case_jobs, check
+from tests.conformance.selftests.sources import cases
 from tests.support import libbpf_tools
 from tests.support.tree import ROOT
 
@@ -35,6 +37,9 @@ def arguments(given: Sequence[str] | None) -> argparse.Namespace:
     what = parser.add_mutually_exclusive_group()
     what.add_argument(
         "--regenerate", action="store_true", help="write tests/golden/goldens.jsonl.xz anew"
+    )
+    what.add_argument(
+        "--selftests", action="store_true", help="the CO-RE tests of the kernel's own test suite"
     )
     what.add_argument(
         "--objects", type=Path, metavar="DIR", help="these objects, with each --btf, instead"
@@ -72,6 +77,22 @@ def job_sets(options: argparse.Namespace, stage: str) -> Iterator[tuple[str, lis
             yield "compiled here", list(sets.corpus_jobs(compiled, stage))
 
 
+def selftests(options: argparse.Namespace) -> int:
+    """Run the cases, then compare coreplay with the real loaders on the same objects."""
+    try:
+        folder, table = cases()
+    except Unavailable as reason:
+        print(f"the selftests cannot be had: {reason}", file=sys.stderr)
+        return 1
+    print(f"selftests of the kernel, core_reloc: {len(table)} cases", flush=True)
+    good = check(folder, table)
+    for stage in [options.stage] if options.stage else sets.STAGES:
+        jobs = list(case_jobs(folder, table, stage))
+        tallies = (compare(loader, jobs, stage) for loader in chosen(options))
+        good &= report(f"their objects, stage {stage}: {len(jobs)} with a BTF", tallies)
+    return 0 if good else 1
+
+
 def chosen(options: argparse.Namespace) -> list[Loader]:
     return [loader for loader in LOADERS if not options.loader or loader.id in options.loader]
 
@@ -80,6 +101,8 @@ def main(given: Sequence[str] | None = None) -> int:
     options = arguments(given)
     if options.regenerate:
         return 0 if regenerate() else 1
+    if options.selftests:
+        return selftests(options)
     good = True
     for stage in [options.stage] if options.stage else sets.STAGES:
         for title, jobs in job_sets(options, stage):
