@@ -9,7 +9,7 @@ from engine.btf.resolve import skip_modifiers_and_typedefs
 from engine.core.kinds import CoreReloKind
 from engine.core.members import flat_members
 from engine.core.names import essential_name
-from engine.core.policy import FlavorRule
+from engine.core.policy import FlavorRule, Strategy
 from engine.core.spec import AccessSpec
 from engine.core.trace import Step, StepKind
 from engine.errors import EngineError
@@ -107,14 +107,14 @@ def is_plain_bitfield(scene: Scene) -> bool:
 
 def renamed(scene: Scene) -> Iterator[tuple[str, Snippet]]:
     """Read the nearest name that the target has where the compiled one is missing."""
-    way, local = _local_way(scene), scene.local
-    if way is None or local is None or scene.steps(StepKind.MATCHED):
+    way = _local_way(scene)
+    if way is None or scene.steps(StepKind.MATCHED):
         return
     for step in scene.steps(StepKind.REFUSED)[:1]:
         ended = scene.holder(step)
         if step.rule != "no-member" or ended is None:
             continue
-        before, behind = _around(way.steps, step, local)
+        before, behind = _around(way.steps, scene.partial(step))
         for near in near_members(*ended, step.text):
             if not near.exact:
                 continue
@@ -123,13 +123,25 @@ def renamed(scene: Scene) -> Iterator[tuple[str, Snippet]]:
             if leaf is None or not can_write(steps) or bool(leaf.value) != bool(way.leaf.value):
                 continue
             yield near.name, fix_code.read_field(label(way.steps), (way, _now(way, steps, leaf)))
+        for name in _flattened(step.text, behind):
+            leaf = _leaf_at(scene, step, (*before, name))
+            if leaf is not None and bool(leaf.value) == bool(way.leaf.value):
+                now = _now(way, (*before, name), leaf)
+                yield name, fix_code.read_field(label(way.steps), (way, now))
 
 
-def _around(steps: Steps, step: Step, local: AccessSpec) -> tuple[Steps, Steps]:
+def _flattened(member: str, behind: Steps) -> Iterator[str]:
+    """Names that a struct's parts get when it is dissolved: i_atime.tv_sec, i_atime_sec."""
+    if len(behind) == 1 and isinstance(behind[0], str):
+        part = behind[0]
+        yield f"{member}_{part}"
+        if "_" in part:
+            yield f"{member}_{part.partition('_')[2]}"
+
+
+def _around(steps: Steps, spec: AccessSpec | None) -> tuple[Steps, Steps]:
     """What stands before and behind the member that is missing."""
-    reached = len(step.spec.accessors) - 1 if step.spec is not None and step.spec.accessors else 0
-    if step.spec is None and step.text in steps:
-        reached = steps.index(step.text)
+    reached = len(spec.accessors) - 1 if spec is not None and spec.accessors else 0
     return steps[:reached], steps[reached + 1 :]
 
 
@@ -182,6 +194,8 @@ def tell_apart(scene: Scene) -> Snippet | None:
     """Ask first for a member that only the first of several types has."""
     way = _local_way(scene)
     steps = scene.steps(StepKind.MATCHED)
+    if scene.policy.strategy is Strategy.GROUPED:
+        steps = scene.steps(StepKind.MATCHED, StepKind.REFUSED)
     if way is None or len(steps) < 2 or not way.leaf.value:
         return None
     tables = []
@@ -193,6 +207,8 @@ def tell_apart(scene: Scene) -> Snippet | None:
             (btf, flat_members(btf, skip_modifiers_and_typedefs(btf, step.type_id)).by_name)
         )
     (btf, first), others = tables[0], tables[1:]
+    if way.steps[0] not in first:
+        return None
     for name, rows in first.items():
         if any(name in table for _, table in others) or name == way.steps[0]:
             continue

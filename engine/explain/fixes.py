@@ -36,6 +36,8 @@ FixKind = Literal[
     "tell-apart",
     "name-the-type",
     "no-type-matches",
+    "far-offset",
+    "one-object",
     "newer-loader",
 ]
 """What a fix does; see docs/explain.md."""
@@ -182,13 +184,6 @@ def _own_type(scene: Scene) -> Iterator[Fix]:
 
 
 def _for_enums(scene: Scene) -> Iterator[Fix]:
-    for near, snippet in fix_enums.renamed(scene):
-        yield Fix(
-            "enum-renamed",
-            f"Take {near} where the old name is gone",
-            text("The kernel has ", code(near), ". Each is asked for before it is used."),
-            snippet,
-        )
     guard = fix_enums.guard(scene)
     if guard is not None:
         yield Fix(
@@ -199,6 +194,13 @@ def _for_enums(scene: Scene) -> Iterator[Fix]:
                 " becomes 0 where it is missing, and the verifier never looks at the value.",
             ),
             guard,
+        )
+    for near, snippet in fix_enums.renamed(scene):
+        yield Fix(
+            "enum-renamed",
+            f"If {near} is what is meant, take that where the other is missing",
+            text("The kernel has ", code(near), ". Each is asked for before it is used."),
+            snippet,
         )
 
 
@@ -250,6 +252,44 @@ def _for_refusals(scene: Scene) -> Iterator[Fix]:
         yield from _width(scene)
     elif "missing target BTF info" in said:
         yield from _for_types(scene)
+    elif "value too big" in said or "exceeds MaxInt16" in said or "overflows 16 bits" in said:
+        yield from _far(scene)
+    elif "invalid immediate" in said:
+        yield _one_object()
+    elif "unsized type" in said or "string table is empty" in said or "module spec" in said:
+        yield _newer(scene)
+
+
+def _far(scene: Scene) -> Iterator[Fix]:
+    yield Fix(
+        "far-offset",
+        "Compute the address, then read",
+        text(
+            "A load has 16 bits for its offset and the field lies further away. ",
+            code("BPF_CORE_READ"),
+            " adds the offset to the pointer, with 32 bits.",
+        ),
+        fix_fields.guard(scene),
+    )
+
+
+def _one_object() -> Fix:
+    return Fix(
+        "one-object",
+        "Compile to one object, or leave the check to libbpf",
+        text(
+            "A static linker gave the types new ids, but not the instruction that holds one. "
+            "libbpf does not compare them; for other loaders include the sources into one file."
+        ),
+    )
+
+
+def _newer(scene: Scene) -> Fix:
+    return Fix(
+        "newer-loader",
+        "Load it with a newer version",
+        text(f"{scene.policy.title} stumbles here over what later versions pass over."),
+    )
 
 
 def _named() -> Fix:

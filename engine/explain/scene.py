@@ -13,7 +13,7 @@ from engine.core.match import match_spec
 from engine.core.policy import LoaderPolicy
 from engine.core.prepare import PreparedObject
 from engine.core.result import FunctionResult, Relocation
-from engine.core.spec import AccessSpec
+from engine.core.spec import Accessor, AccessSpec
 from engine.core.trace import Step, StepKind
 from engine.errors import EngineError
 
@@ -82,28 +82,31 @@ class Scene:
                 return btf, spec
         return None
 
+    def partial(self, step: Step) -> AccessSpec | None:
+        """How far the path of a refused candidate went; worked out where the trace lacks it."""
+        btf, local = self.btf_of(step), self.local
+        if step.spec is not None or btf is None or local is None or step.type_id is None:
+            return step.spec
+        return match_spec(local, self.local_btf, btf, step.type_id, self.policy).spec
+
     def holder(self, step: Step) -> tuple[Btf, BtfType] | None:
         """The type of the target in which the search of a refused candidate ended."""
-        btf, local = self.btf_of(step), self.local
-        if btf is None or local is None or step.type_id is None:
+        btf, spec = self.btf_of(step), self.partial(step)
+        if btf is None or step.type_id is None:
             return None
         try:
-            if step.spec is not None and len(step.spec.accessors) > 1:
-                last = step.spec.accessors[-1]
+            type_id: int = step.type_id
+            if spec is not None and len(spec.accessors) > 1:
+                last = spec.accessors[-1]
                 type_id = last.member_type_id if last.name is not None else last.type_id
-                return btf, skip_modifiers_and_typedefs(btf, type_id)
-            return btf, self._follow(btf, step, local)
+            return btf, skip_modifiers_and_typedefs(btf, type_id)
         except EngineError:
             return None
 
-    def _follow(self, btf: Btf, step: Step, local: AccessSpec) -> BtfType:
-        """Walk as far as the local path leads; for traces without a path."""
-        here = skip_modifiers_and_typedefs(btf, step.type_id or 0)
-        if step.spec is not None or not local.accessors:
-            return here
-        found = match_spec(local, self.local_btf, btf, step.type_id or 0, self.policy).spec
-        if len(found.accessors) > 1:
-            last = found.accessors[-1]
-            type_id = last.member_type_id if last.name is not None else last.type_id
-            return skip_modifiers_and_typedefs(btf, type_id)
-        return here
+    def wanted(self, step: Step) -> Accessor | None:
+        """The step of the local path at which a candidate was refused."""
+        local, spec = self.local, self.partial(step)
+        reached = len(spec.accessors) if spec is not None else 0
+        if local is None or not 0 < reached < len(local.accessors):
+            return None
+        return local.accessors[reached]

@@ -41,7 +41,9 @@ def asks(scene: Scene) -> Text:
         if line.line.strip():
             parts += [", ", code(line.line.strip())]
         parts += [")"]
-    return text(*parts, f" asks {before} ", code(relocation.local), f"{behind}.")
+    local = scene.local
+    asked = relocation.local if local is None else local.path
+    return text(*parts, f" asks {before} ", code(asked), f"{behind}.")
 
 
 def short_name(path: str) -> str:

@@ -49,22 +49,20 @@ def refused(scene: Scene, local: AccessSpec, step: Step) -> Text:
     if step.rule == "no-enumerator":
         return text(*parts, "it has no enumerator ", code(step.text), ".")
     if step.rule == "field-type":
-        return text(*parts, *_incompatible(scene, local, step))
+        return text(*parts, *_incompatible(scene, step))
     return text(*parts, f"{refusal_words(step, local)} (rule {step.rule}).")
 
 
-def _incompatible(scene: Scene, local: AccessSpec, step: Step) -> list[str | Piece]:
+def _incompatible(scene: Scene, step: Step) -> list[str | Piece]:
     """Say which types met where a member's type did not fit."""
-    ended = scene.holder(step)
-    reached = len(step.spec.accessors) if step.spec else 0
-    mine = local.accessors[reached] if 0 < reached < len(local.accessors) else None
+    ended, mine = scene.holder(step), scene.wanted(step)
     member = None
-    if ended is not None:
-        member = next((m for m in ended[1].members if m.name == step.text), None)
+    if ended is not None and mine is not None:
+        member = next((m for m in ended[1].members if m.name == mine.name), None)
     if mine is None or member is None or ended is None:
         return [code(step.text), " has an incompatible type there (rule field-type)."]
     return [
-        code(step.text),
+        code(member.name),
         " is ",
         code(c_name(scene.local_btf, mine.member_type_id)),
         " in the program and ",

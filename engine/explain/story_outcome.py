@@ -8,7 +8,7 @@ from engine.btf.decode import Btf
 from engine.btf.kinds import BtfType
 from engine.btf.resolve import skip_modifiers_and_typedefs
 from engine.core.kinds import FIELD_KINDS, CoreReloKind
-from engine.core.policy import SizeChange, WidePoison
+from engine.core.policy import SizeChange, Strategy, WidePoison
 from engine.core.trace import StepKind
 from engine.explain.fields import Field, c_name, field_of
 from engine.explain.narrate import shown, why
@@ -24,6 +24,8 @@ def changes(scene: Scene) -> Iterator[Text]:
     """How the field differs from the one that the program was compiled for."""
     local, taken = scene.local, scene.taken()
     if local is None or taken is None or local.kind not in _DATA_KINDS:
+        return
+    if scene.relocation.outcome == "failed":
         return
     mine, theirs = field_of(local, scene.local_btf), field_of(taken[1], taken[0])
     if mine is None or theirs is None:
@@ -164,16 +166,21 @@ def _misread(scene: Scene) -> bool:
 
 def ambiguous(scene: Scene) -> Text:
     """For a refusal because several types fit: their ids, and where they first differ."""
-    said = why(scene.relocation) if scene.relocation.outcome == "failed" else ""
-    if "ambigu" not in said and "multiple candidate" not in said:
+    failure = why(scene.relocation) if scene.relocation.outcome == "failed" else ""
+    if "ambigu" not in failure and "multiple candidate" not in failure:
         return ()
-    matched = scene.steps(StepKind.MATCHED)
-    rows = [(step, btf) for step in matched if (btf := scene.btf_of(step)) is not None]
+    kinds: tuple[StepKind, ...] = (StepKind.MATCHED,)
+    said = "fit and give different values: "
+    if scene.policy.strategy is Strategy.GROUPED:
+        kinds = (StepKind.MATCHED, StepKind.REFUSED)
+        said = "answer equally much of what is asked of this type, with different values: "
+    tried = scene.steps(*kinds)
+    rows = [(step, btf) for step in tried if (btf := scene.btf_of(step)) is not None]
     if len(rows) < 2:
         return text("Several types of the kernel fit and give different values.")
     first, first_btf = rows[0]
     other, other_btf = rows[-1]
-    parts: list[str | Piece] = [f"{len(rows)} types of the kernel fit: "]
+    parts: list[str | Piece] = [f"{len(rows)} types of the kernel {said}"]
     for position, (step, _) in enumerate(rows[:4]):
         parts += [", " if position else "", *candidate(scene, step)]
     parts.append(". ")
