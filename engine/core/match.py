@@ -153,6 +153,10 @@ class _FieldWalk:
         rows = flat.by_name.get(name, ())
         last: tuple[int, ...] = ()
         room = limits.ACCESS_SPEC_PARTS - len(self.raw)
+        if self.policy.depth_noticed_later:
+            if room == 0 and flat.depth:  # a path that is already longer goes on
+                raise Refusal("E2BIG", "types are nested too deep")
+            room = flat.depth + len(rows)
         for row in rows:
             _must_fit(row.depth_seen, room)
             self._step_to(row, last)

@@ -245,6 +245,8 @@ class LoaderPolicy:
     """The size of an array of arrays counts only its innermost dimension."""
     refused_offset_stays: bool = False
     """A member refused inside an anonymous struct leaves its offset added to the search."""
+    depth_noticed_later: bool = False
+    """A path that fills up inside anonymous structs is an error at the next member only."""
     refuses_anonymous_roots: bool = True
     """A relocation of a type without a name is an error."""
     object_btf_error: str = "EINVAL"

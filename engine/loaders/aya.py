@@ -87,6 +87,7 @@ V0_14_0 = LoaderPolicy(
     refusal_code="relocate_btf",
     reading=READS_V0_3,
     resolves_externs=False,
+    depth_noticed_later=True,
     notes=(
         "fields and enumerators that are missing are poisoned since v0.12 (35eaa507, c6f93b17)",
         "a missing type_size or target_type_id is an error",
