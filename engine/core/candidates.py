@@ -117,7 +117,7 @@ def _in_one(local: BtfType, btf: Btf, origin: str, policy: LoaderPolicy) -> Name
         if essential_name(btf.name(type_id), rule) != wanted:
             continue
         kind = btf.kind(type_id)
-        if kind in _TAGS:
+        if kind in _TAGS and policy.candidate_kinds is CandidateKinds.ANY:
             continue  # their text is a value, not a name
         fits = _kind_fits(local.kind, kind, policy.candidate_kinds)
         (found if fits else refused).append(Candidate(btf, type_id, origin))

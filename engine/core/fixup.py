@@ -15,7 +15,7 @@ from engine.core.refusal import Refusal
 from engine.core.values import U32, U64
 from engine.insn.codec import Insn
 
-_LD, _LDX, _ST, _STX, _ALU, _ALU64 = 0, 1, 2, 3, 4, 7
+_LD, _LDX, _ST, _STX, _ALU, _JMP, _ALU64 = 0, 1, 2, 3, 4, 5, 7
 _SWAP = 0xD0
 _MAX_INT16, _MAX_INT32 = 0x7FFF, 0x7FFFFFFF
 
@@ -69,7 +69,7 @@ def apply_fixup(insns: list[Insn], at: int, fixup: Fixup, wide: WidePoison) -> s
     elif kind in (_ALU, _ALU64):
         _immediate(insns, at, fixup)
     else:
-        raise Refusal(CODE, "invalid class JumpClass")
+        raise Refusal(CODE, f"invalid class {'Jump' if kind == _JMP else 'Jump32'}Class")
     return set()
 
 

@@ -20,4 +20,6 @@ def go_name(kind: BtfKind) -> str:
 
 def go_type(found: BtfType) -> str:
     """One type as `%s` prints it."""
-    return f'{go_name(found.kind)}:"{found.name}"' if found.name else go_name(found.kind)
+    if not found.name or found.kind is BtfKind.VOID:
+        return go_name(found.kind)
+    return f'{go_name(found.kind)}:"{found.name}"'

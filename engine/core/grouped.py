@@ -28,6 +28,9 @@ from engine.core.values import U32, enum_number
 from engine.core.work import Record, Run, finished
 from engine.errors import BtfDecodeError, BtfTypeError
 
+_NAMELESS = frozenset({BtfKind.VOID, BtfKind.DECL_TAG, BtfKind.TYPE_TAG})
+"""Kinds whose text is no name."""
+
 
 @dataclass(slots=True)
 class Pending:
@@ -127,7 +130,7 @@ class GroupedRelocator:
     def _group(self, group: list[Pending]) -> None:
         group = [row for row in group if row.fixup is None]
         root = group[0].root
-        if not root.name:
+        if not root.name or root.kind in _NAMELESS:
             raise Refusal(
                 CODE, f"relocate unnamed or anonymous type {go_type(root)}: not supported"
             )
@@ -239,7 +242,7 @@ class GroupedRelocator:
         run = self.run
         local = skip_modifiers_and_typedefs(run.local_btf, row.root.id)
         if not local.is_enum:
-            raise Refusal(CODE, f"not an enum: {go_type(local)}")
+            raise Refusal(CODE, f"not an enum: {go_type(row.root)}")
         if len(row.indices) > 1 or row.indices[0] >= len(local.enumerators):
             raise Refusal(CODE, f"invalid index {row.indices[0]} for {go_type(local)}")
         wanted = local.enumerators[row.indices[0]]
@@ -312,8 +315,8 @@ def _spec(run: Run, record: Record) -> AccessSpec | None:
 
 def _plain_access(row: Pending) -> None:
     if row.indices != (0,):
-        path = " ".join(map(str, row.indices))
-        raise Refusal(CODE, f"unexpected accessor [{path}]")
+        path = ":".join(map(str, row.indices))
+        raise Refusal(CODE, f"unexpected accessor {path}")
 
 
 def _sign(kind: CoreReloKind, local: BtfType, target: BtfType) -> Fixup:

@@ -164,7 +164,8 @@ class PairWalk:
     def _anonymous(self, member: Member) -> None:
         inner = skip_modifiers_and_typedefs(self.local.btf, member.type_id)
         if not inner.is_composite:
-            raise Refusal(CODE, f"unnamed field with type {go_type(inner)}: not supported")
+            shown = go_type(self.local.btf.type(member.type_id))
+            raise Refusal(CODE, f"unnamed field with type {shown}: not supported")
         offset = self.local.offset + member.bit_offset // 8
         self.local = Position(self.local.btf, inner.id, offset)
         self.local_flexible = False
@@ -231,9 +232,8 @@ def find_member(btf: Btf, composite: BtfType, name: str) -> tuple[Member, bool]:
                 continue
             inner = skip_modifiers_and_typedefs(btf, member.type_id)
             if not inner.is_composite:
-                raise Refusal(
-                    CODE, f"anonymous non-composite type *btf.{go_name(inner.kind)} not allowed"
-                )
+                shown = go_name(btf.kind(member.type_id))
+                raise Refusal(CODE, f"anonymous non-composite type *btf.{shown} not allowed")
             queue.append((inner, base + member.bit_offset))
     raise Impossible("no-member", name)
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from engine import limits
-from engine.btf.kinds import BtfType, TypeId
+from engine.btf.kinds import VOID, BtfType, TypeId
 from engine.core.candidates import Candidate, NameHits, UnreadableModule, find_candidates
 from engine.core.debuglog import candidate_line, spec_text
 from engine.core.kinds import CoreReloKind
@@ -124,7 +124,8 @@ class SequentialRelocator:
         run, type_id = self.run, record.relo.type_id
         root = run.local_btf.type(type_id)
         if type_id not in self.cache:
-            if not root.name and run.policy.refuses_anonymous_roots:
+            nameless = not root.name or root.id == VOID
+            if nameless and run.policy.refuses_anonymous_roots:
                 raise _search_failed(root)
             hits = self._found(root)
             self.hits[type_id] = hits

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from engine.btf.decode import Btf
 from engine.btf.encode import encode_ext
-from engine.btf.ext import CoreRelo, LineInfo
+from engine.btf.ext import CoreRelo, FuncInfo, LineInfo
 from engine.btf.kinds import ByteOrder, TypeId
 from engine.core.candidates import Target
 from engine.core.policy import LoaderPolicy
@@ -54,6 +54,8 @@ class ObjectWriter:
         self.btf = BtfWriter()
         self._elf = ElfWriter(byte_order=byte_order)
         self._sizes: dict[str, int] = {}
+        self._functions: list[tuple[str, str, int]] = []
+        self._func_infos: dict[str, list[FuncInfo]] = {}
         self.relos: dict[str, list[CoreRelo]] = {}
         self.lines: dict[str, list[LineInfo]] = {}
 
@@ -63,6 +65,7 @@ class ObjectWriter:
         """Append a function to its section, with records for some of its slots."""
         start = self._sizes.get(section, 0)
         self._elf.function(name, section, code, bind=bind)
+        self._functions.append((name, section, start))
         self._sizes[section] = start + len(code) * SLOT_BYTES
         for wanted in relos:
             at = start + wanted.slot * SLOT_BYTES
@@ -77,10 +80,11 @@ class ObjectWriter:
         )
 
     def build(self) -> bytes:
-        """Give the object file."""
+        """Give the object file; types of its functions follow those of the test."""
+        self._describe_functions()
         ext = encode_ext(
             self.byte_order,
-            func_infos={},
+            func_infos=self._func_infos,
             line_infos=self.lines,
             core_relos=self.relos,
             add_string=self.btf.add_string,
@@ -88,6 +92,12 @@ class ObjectWriter:
         self._elf.section(".BTF", self.btf.encode(self.byte_order))
         self._elf.section(".BTF.ext", ext)
         return self._elf.build()
+
+    def _describe_functions(self) -> None:
+        while self._functions:
+            name, section, start = self._functions.pop(0)
+            info = FuncInfo(start, self.btf.add_func(name, self.btf.add_func_proto(self.btf.int)))
+            self._func_infos.setdefault(section, []).append(info)
 
     def object(self) -> ElfObject:
         """Give the object as it is read."""
