@@ -139,9 +139,9 @@ def instruction(scene: Scene) -> Text:
     slots = sum(function.slot_map[at] is not None for at in range(slot, end))
     lines = disassemble(function.after[place : place + slots], byte_order=order)
     after = " ; ".join(line.text for line in lines)
-    if after == before:
-        return text("The instruction stays ", code(before), ".")
     parts: list[str | Piece] = ["The instruction ", code(before), " becomes ", code(after)]
+    if after == before:
+        parts = ["The instruction stays ", code(before)]
     if slots < relocation.slots:
         parts.append(", one slot shorter")
     if _misread(scene):
