@@ -22,6 +22,7 @@ EdgeKind = Literal["fallthrough", "taken"]
 CallKind = Literal["helper", "kfunc", "subprogram", "callback"]
 
 GOTO: Final = (op.JMP | op.JA, op.JMP32 | op.JA)
+_JUMP_CLASSES: Final = (op.JMP, op.JMP32)
 INDIRECT: Final = op.JMP | op.JA | op.SOURCE_REGISTER
 """A jump to an address in a register; where it goes does not stand in the code."""
 
@@ -185,8 +186,8 @@ def falls_through(insn: Insn) -> bool:
 def _leaders(insns: Sequence[Insn], second: frozenset[int]) -> list[int]:
     leaders = {0} if insns else set()
     for slot, insn in enumerate(insns):
-        if insn.code & 6 != 4 or insn.code & 7 == op.ALU or slot in second:
-            continue  # neither JMP nor JMP32
+        if insn.code & op.CLASS_MASK not in _JUMP_CLASSES or slot in second:
+            continue
         target = jump_target(slot, insn)
         if target is not None:
             leaders.add(target)
