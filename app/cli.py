@@ -113,9 +113,23 @@ def _add_relocate(verbs: _Verbs[_Parser]) -> None:
     target.add_argument("--kernel", metavar="ID", action="append", help="repeat for several")
     target.add_argument("--btf", metavar="FILE", help="a raw BTF file as the kernel")
     relocate.add_argument(
+        "--base-btf", metavar="FILE", help="what the split BTF of a module in --btf extends"
+    )
+    relocate.add_argument(
+        "--module",
+        dest="modules",
+        metavar="NAME",
+        action="append",
+        default=[],
+        help="a module that is loaded; repeat for several; all: all that were added",
+    )
+    relocate.add_argument(
         "--loader", metavar="ID", action="append", required=True, help="repeat for several"
     )
     relocate.add_argument("--json", action="store_true", help="as JSON, like the API")
+    relocate.add_argument(
+        "--debug-log", action="store_true", help="print libbpf's debug lines on stderr"
+    )
     _add_compiler_options(relocate)
     relocate.set_defaults(module="relocate")
 
@@ -134,15 +148,19 @@ def _add_compiler_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_kernels(verbs: _Verbs[_Parser]) -> None:
-    kernels = verbs.add_parser("kernels", help="list, show and add kernels")
+    kernels = verbs.add_parser("kernels", help="list, show, add and check kernels")
     actions = kernels.add_subparsers(metavar="ACTION", required=True, parser_class=_Parser)
     listing = actions.add_parser("list", help="list all kernels")
     show = actions.add_parser("show", help="describe one kernel")
     show.add_argument("kernel", metavar="ID")
-    add = actions.add_parser("add", help="add a raw .btf, a vmlinux, a vmlinuz or a .deb")
+    add = actions.add_parser("add", help="add a raw .btf, a vmlinux, a vmlinuz, a .deb or a .ko")
     add.add_argument("file", metavar="FILE|running")
     add.add_argument("--release", metavar="NAME", help="what to call a kernel without a name")
-    for action, verb in ((listing, "list"), (show, "show"), (add, "add")):
+    add.add_argument("--kernel", metavar="ID", help="the kernel that the modules in FILE are for")
+    add.add_argument("--no-modules", action="store_true", help="leave a package's modules out")
+    check = actions.add_parser("check", help="look for damage in a kernel and its modules")
+    check.add_argument("kernel", metavar="ID")
+    for action, verb in ((listing, "list"), (show, "show"), (add, "add"), (check, "check")):
         action.add_argument("--json", action="store_true", help="as JSON")
         action.set_defaults(module="kernels", action=verb)
 

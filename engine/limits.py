@@ -51,6 +51,8 @@ MODULE_BYTES: Final = 256 << 20
 """One kernel module, unpacked; the largest of Debian's has 20 MB."""
 MODULES_BYTES: Final = 4 << 30
 """All files of a package that are passed on the way to its modules."""
+MODULES_BTF_BYTES: Final = 512 << 20
+"""The .BTF sections of all modules of a package; Debian's 7.3 have 108 MB."""
 MODINFO_BYTES: Final = 1 << 20
 KERNEL_MODULES: Final = 20_000
 """Modules of one kernel; Debian's have some 4,200."""

@@ -58,6 +58,7 @@ def asked(body: AnalysisIn) -> AnalysisRequest:
         object_name=body.object_name,
         kernels=tuple(body.kernels),
         loaders=tuple(body.loaders),
+        modules=tuple(body.modules),
         clang=body.clang,
         cpu=body.cpu,
         byte_order=body.byte_order,

@@ -68,6 +68,11 @@ class AnalysisIn(_Strict):
     object_name: str = Field("", max_length=200, description="What to call the object.")
     kernels: list[str] = Field(description="Ids of kernels, as /api/v1/kernels gives them.")
     loaders: list[str] = Field(description="Ids of loaders, as /api/v1/loaders gives them.")
+    modules: list[str] = Field(
+        default_factory=list,
+        max_length=500,
+        description="Kernel modules that are loaded, by name; `all` for all that were added.",
+    )
     clang: int | None = Field(None, description="Major version; the newest when left out.")
     cpu: str = Field("v3", description="-mcpu: v1, v2, v3 or v4.")
     byte_order: Literal["auto", "little", "big"] = Field(
@@ -224,6 +229,7 @@ class KernelOut(BaseModel):
     types: int | None = Field(description="Number of BTF types.")
     sha256: str = Field(description="Of the raw .BTF section.")
     raw_bytes: int
+    modules: int = Field(description="Modules that were added to it.")
 
 
 class KernelsOut(BaseModel):

@@ -4,24 +4,51 @@ from __future__ import annotations
 
 import argparse
 import sys
-from pathlib import Path
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple
 
 from app.commands.files import read_bytes
 from app.commands.program import print_diagnostics, program_request
-from app.services.analyse import BtfOf, analyse_on, catalog, check
+from app.errors import AppError
+from app.services.analyse import (
+    BtfOf,
+    ModulesOf,
+    analyse_on,
+    catalog,
+    check,
+    chosen_modules,
+)
 from app.services.analysis import Analysis, Run
 from app.settings import Settings, load_settings
 from engine import limits
 from engine.btf.decode import Btf
+from engine.btf.split import ModuleSet
+from engine.loaders import prints_debug_lines
+
+if TYPE_CHECKING:
+    from engine.core.work import DebugSink
+
+
+class Kernels(NamedTuple):
+    """The kernels of a command line, and where their types and modules come from."""
+
+    ids: tuple[str, ...]
+    btf_of: BtfOf
+    modules_of: ModulesOf | None = None
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Print text or JSON; 1 when a run was refused."""
     settings = load_settings()
-    kernels, btf_of = _kernels(arguments, settings)
-    request = program_request(arguments, kernels, tuple(arguments.loader))
-    check(request, settings, kernels=kernels)
-    analysis = analyse_on(request, btf_of)
+    kernels = find_kernels(arguments, settings)
+    request = program_request(arguments, kernels.ids, tuple(arguments.loader))
+    check(request, settings, kernels=kernels.ids)
+    analysis = analyse_on(
+        request,
+        kernels.btf_of,
+        modules_of=kernels.modules_of,
+        debug_of=_log if arguments.debug_log else None,
+    )
     if analysis.compile is not None:
         print_diagnostics(analysis.compile.diagnostics)
     sys.stdout.write(_rendered(analysis, as_json=arguments.json))
@@ -35,12 +62,60 @@ def _refused(run: Run) -> bool:
     return any(function.error is not None for function in run.result.functions)
 
 
-def _kernels(arguments: argparse.Namespace, settings: Settings) -> tuple[tuple[str, ...], BtfOf]:
+def find_kernels(arguments: argparse.Namespace, settings: Settings) -> Kernels:
+    """Read --kernel, --btf, --base-btf and --module."""
+    if arguments.base_btf and (arguments.btf is None or arguments.modules):
+        raise AppError(
+            "--base-btf says what the split BTF of --btf extends",
+            code="bad-request",
+            place="--base-btf",
+            hint="Give --base-btf VMLINUX --btf MODULE, or --kernel ID --module NAME.",
+        )
     if arguments.btf is None:
-        known = catalog(settings)
-        return tuple(known.resolve(name).id for name in arguments.kernel), known.btf
-    btf = Btf.parse(read_bytes(arguments.btf, limit=limits.BTF_BYTES))
-    return (Path(arguments.btf).name,), lambda _: btf
+        return _catalogued(arguments, settings)
+    if arguments.modules:
+        raise AppError(
+            "--module takes modules of a --kernel",
+            code="bad-request",
+            place="--module",
+            hint="Give a module's own file with --base-btf VMLINUX --btf MODULE.",
+        )
+    if arguments.base_btf is None:
+        btf = _read(arguments.btf)
+        return Kernels((arguments.btf.rpartition("/")[2],), lambda _: btf)
+    base = _read(arguments.base_btf)
+    module = Btf.parse(read_bytes(arguments.btf, limit=limits.BTF_BYTES), base=base)
+    name = _stem(arguments.btf)
+    modules = ModuleSet.of([(name, module)])
+    return Kernels((f"{_stem(arguments.base_btf)}+{name}",), lambda _: base, lambda _: modules)
+
+
+def _catalogued(arguments: argparse.Namespace, settings: Settings) -> Kernels:
+    known = catalog(settings)
+    ids = tuple(known.resolve(name).id for name in arguments.kernel)
+    if not arguments.modules:
+        return Kernels(ids, known.btf)
+    modules_of = partial(chosen_modules, known, arguments.modules)
+    for kernel in ids:
+        modules_of(kernel)  # a wrong name is the command line's mistake, not a loader's
+    return Kernels(ids, known.btf, modules_of)
+
+
+def _read(path: str) -> Btf:
+    return Btf.parse(read_bytes(path, limit=limits.BTF_BYTES))
+
+
+def _stem(path: str) -> str:
+    return path.rpartition("/")[2].removesuffix(".btf")
+
+
+def _log(kernel: str, loader: str) -> DebugSink | None:
+    """Print what libbpf prints, on stderr; other loaders tell nothing of the kind."""
+    if not prints_debug_lines(loader):
+        print(f"coreplay: {loader} prints no debug lines", file=sys.stderr)
+        return None
+    print(f"coreplay: {loader} on {kernel}:", file=sys.stderr)
+    return lambda _, text: print(f"libbpf: {text}", file=sys.stderr)
 
 
 def _rendered(analysis: Analysis, *, as_json: bool) -> str:

@@ -10,26 +10,29 @@ import hashlib
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from importlib import import_module
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, cast
 
 from app.errors import from_engine
-from app.services.analysis import Analysis, AnalysisRequest, CompileFailed, Run
+from app.services.analysis import ALL_MODULES, Analysis, AnalysisRequest, CompileFailed, Run
 from app.services.cache import ByteCache
 from app.services.check import check_request
 from app.settings import Settings
 from engine.btf.decode import Btf
+from engine.btf.split import ModuleSet
 from engine.core.candidates import Target
 from engine.core.prepare import PreparedObject, prepare
 from engine.core.relocate import relocate_object
+from engine.core.work import DebugSink
 from engine.elf.object import parse_object
 from engine.errors import EngineError, NoBtfError
 from engine.flow.jumps import check_jumps
 from engine.kernels.catalog import Catalog
 from engine.loaders import all_policies, policy_of
+from engine.loaders.attach import for_loader
 
 if TYPE_CHECKING:
     from app.services.compile import CompileResult
@@ -37,6 +40,10 @@ if TYPE_CHECKING:
 
 BtfOf = Callable[[str], Btf]
 """Gives the BTF of a kernel by its id; raises EngineError."""
+ModulesOf = Callable[[str], ModuleSet]
+"""Gives the modules of a kernel that are looked into; raises EngineError."""
+DebugOf = Callable[[str, str], DebugSink | None]
+"""Gives, for kernel and loader, what takes the lines that the loader prints."""
 
 __all__ = ["Analyses", "Analysis", "AnalysisRequest", "CompileFailed", "Run", "analyse_sync"]
 
@@ -113,11 +120,25 @@ def check(
 def analyse_sync(request: AnalysisRequest, settings: Settings) -> Analysis:
     """Answer one request in this process; raises AppError or EngineError."""
     check(request, settings)
-    return analyse_on(request, catalog(settings).btf, cache_dir=settings.cache_dir)
+    known = catalog(settings)
+    modules_of = None
+    if request.modules:
+        modules_of = partial(chosen_modules, known, request.modules)
+    return analyse_on(request, known.btf, cache_dir=settings.cache_dir, modules_of=modules_of)
+
+
+def chosen_modules(known: Catalog, names: Sequence[str], kernel: str) -> ModuleSet:
+    """Give the modules of a kernel that were asked for by name, or all of them."""
+    return known.module_set(kernel, None if ALL_MODULES in names else names)
 
 
 def analyse_on(
-    request: AnalysisRequest, btf_of: BtfOf, *, cache_dir: Path | None = None
+    request: AnalysisRequest,
+    btf_of: BtfOf,
+    *,
+    cache_dir: Path | None = None,
+    modules_of: ModulesOf | None = None,
+    debug_of: DebugOf | None = None,
 ) -> Analysis:
     """Answer one request that was checked, with kernels from wherever `btf_of` has them.
 
@@ -130,7 +151,14 @@ def analyse_on(
     prepared = read_object(data)
     parsed_at = perf_counter()
     runs = tuple(
-        run_loader(prepared, kernel, loader, btf_of)
+        run_loader(
+            prepared,
+            kernel,
+            loader,
+            btf_of,
+            modules_of=modules_of,
+            debug=debug_of(kernel, loader) if debug_of else None,
+        )
         for kernel in request.kernels
         for loader in request.loaders
     )
@@ -188,10 +216,22 @@ def read_object(data: bytes) -> PreparedObject:
     return prepared
 
 
-def run_loader(prepared: PreparedObject, kernel: str, loader: str, btf_of: BtfOf) -> Run:
+def run_loader(
+    prepared: PreparedObject,
+    kernel: str,
+    loader: str,
+    btf_of: BtfOf,
+    *,
+    modules_of: ModulesOf | None = None,
+    debug: DebugSink | None = None,
+) -> Run:
     """Run one loader on one kernel and check the jumps; what goes wrong stays in this run."""
     try:
-        result = relocate_object(prepared, Target(btf_of(kernel)), policy_of(loader))
+        target, policy = Target(btf_of(kernel)), policy_of(loader)
+        if modules_of is not None:
+            target = replace(target, modules=modules_of(kernel))
+            target = for_loader(prepared, target, policy)
+        result = relocate_object(prepared, target, policy, debug=debug)
         jumps = {f.name: check_jumps(f) for f in result.functions if f.after is not None}
     except EngineError as error:
         return Run(kernel, loader, None, error=from_engine(error))

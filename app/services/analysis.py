@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from app.errors import AppError
 from engine.btf.kinds import ByteOrder
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from app.services.compile import CompileResult
     from engine.flow.jumps import JumpCheck
 
+ALL_MODULES: Final = "all"
 AskedByteOrder = Literal["auto", "little", "big"]
 
 
@@ -32,6 +33,8 @@ class AnalysisRequest:
     object_name: str = ""
     kernels: tuple[str, ...] = ()
     loaders: tuple[str, ...] = ()
+    modules: tuple[str, ...] = ()
+    """Modules that are loaded on every kernel, by name; `all` for all that are known."""
     clang: int | None = None
     cpu: str = "v3"
     byte_order: AskedByteOrder = "auto"
@@ -51,7 +54,7 @@ class AnalysisRequest:
                 list(self.files.items()), self.clang, self.cpu, self.byte_order, self.opt,
                 list(self.defines),
             ]  # fmt: skip
-        known = json.dumps([compiler, self.object_name, self.kernels, self.loaders])
+        known = json.dumps([compiler, self.object_name, self.kernels, self.loaders, self.modules])
         return hashlib.sha256(known.encode() + b"\0" + (self.object or b"")).hexdigest()
 
 

@@ -31,6 +31,7 @@ from engine.elf.object import parse_object
 from engine.errors import EngineError, LimitExceeded
 from engine.insn.codec import Insn, encode_insn
 from engine.loaders import policy_of
+from engine.loaders.attach import for_loader
 from engine.loaders.link import link_object
 
 Answer = dict[str, Any]
@@ -92,18 +93,22 @@ class Batch:
     def _programs(self, job: Job) -> Answer:
         policy = policy_of(job.loader)
         prepared = self._objects.get(self._path(job.object, "object"), _prepared)
-        target = Target(self._btf(job))
+        target = for_loader(prepared, self._target(job), policy)
         if job.stage == "linked":
             return _linked(prepared, target, policy)
         return _relocated(prepared, target, policy)
 
-    def _btf(self, job: Job) -> Btf:
+    def _target(self, job: Job) -> Target:
+        """A kernel, or a kernel with the one module whose split BTF was given."""
         path = self._path(job.btf, "btf")
         if job.base_btf is None:
-            return self._btfs.get(path, Btf.parse)
+            return Target(self._btfs.get(path, Btf.parse))
         base_path = self._path(job.base_btf, "base_btf")
         base = self._btfs.get(base_path, Btf.parse)
-        return self._btfs.get(path, lambda data: Btf.parse(data, base=base), variant=str(base_path))
+        module = self._btfs.get(
+            path, lambda data: Btf.parse(data, base=base), variant=f"{base_path} {base.sha256}"
+        )
+        return Target(base, modules=((path.stem, module),))
 
     def _path(self, text: str, field: str) -> Path:
         for folder in self._folders:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields
 from app.services.analyse import catalog
 from app.settings import Settings
 from engine.btf.kinds import ByteOrder
+from engine.kernels.catalog import Catalog
 from engine.kernels.snapshot import Snapshot
 from engine.loaders import all_policies
 
@@ -26,6 +27,7 @@ class Kernel:
     types: int | None
     sha256: str
     raw_bytes: int
+    modules: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,17 +59,20 @@ class Compiler:
 
 def kernels(settings: Settings) -> tuple[Kernel, ...]:
     """List all kernels, as the catalog orders them."""
-    return tuple(kernel_of(snapshot) for snapshot in catalog(settings).snapshots())
+    known = catalog(settings)
+    return tuple(kernel_of(snapshot, known) for snapshot in known.snapshots())
 
 
 def kernel(settings: Settings, name: str) -> Kernel:
     """Give one kernel; raises KernelUnknown with the nearest ids."""
-    return kernel_of(catalog(settings).snapshot(name))
+    known = catalog(settings)
+    return kernel_of(known.snapshot(name), known)
 
 
-def kernel_of(snapshot: Snapshot) -> Kernel:
+def kernel_of(snapshot: Snapshot, known: Catalog) -> Kernel:
     """Give what is told of a snapshot outside; its path is not."""
-    return Kernel(**{field.name: getattr(snapshot, field.name) for field in fields(Kernel)})
+    told = {f.name: getattr(snapshot, f.name) for f in fields(Kernel) if f.name != "modules"}
+    return Kernel(**told, modules=known.module_count(snapshot.id))
 
 
 def loaders() -> tuple[Loader, ...]:

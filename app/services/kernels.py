@@ -11,10 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from engine.errors import EngineError
+from engine.btf.split import ModuleFault
+from engine.errors import EngineError, KernelFileError
 from engine.kernels.catalog import Added, Catalog
 from engine.kernels.extract import debian_arch
+from engine.kernels.fitting import misfit
 from engine.kernels.health import Health
+from engine.kernels.module_store import AddedModules
 from engine.kernels.snapshot import Snapshot
 
 RUNNING: Final = "running"
@@ -45,6 +48,19 @@ class KernelDetails:
     snapshot: Snapshot
     indexed: bool
     health: Health | None
+    problems: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ModuleCheck:
+    """What is wrong with a kernel's modules.
+
+    faults    modules whose BTF some loaders, or all, cannot read
+    problems  a sentence for each module that does not fit its kernel
+    """
+
+    modules: int
+    faults: tuple[ModuleFault, ...]
     problems: tuple[str, ...]
 
 
@@ -84,6 +100,55 @@ def add_kernel(
         release=release or machine.release,
         arch=debian_arch(machine.machine),
     )
+
+
+def add_file(
+    catalog: Catalog,
+    file: str | Path,
+    *,
+    release: str | None = None,
+    kernel: str | None = None,
+    modules: bool = True,
+) -> tuple[tuple[Added, ...], AddedModules | None]:
+    """Add whatever a file holds: kernels, modules, or both, as an older linux-image does.
+
+    `kernel` is the id of the kernel that modules are for; then only modules are looked for.
+    Raises KernelFileError.
+    """
+    if str(file) == RUNNING:
+        return add_kernel(catalog, file, release=release), None
+    kernels: tuple[Added, ...] = ()
+    problem: KernelFileError | None = None
+    if kernel is None:
+        try:
+            kernels = add_kernel(catalog, file, release=release)
+        except KernelFileError as error:
+            problem = error
+    added = catalog.add_modules(Path(file), kernel=kernel) if modules else None
+    if added is None and problem is not None:
+        raise problem
+    if added is None and kernel is not None:
+        raise KernelFileError(
+            "there is no module in it",
+            place=str(file),
+            hint="Give a .ko or a package with modules.",
+        )
+    return kernels, added
+
+
+def check_modules(catalog: Catalog, text: str) -> ModuleCheck:
+    """Look at every module of a kernel; takes some seconds for thousands of them.
+
+    Raises KernelUnknown, and KernelFileError for a damaged file of modules.
+    """
+    snapshot = catalog.resolve(text)
+    modules = catalog.module_set(snapshot.id)
+    problems: list[str] = []
+    for name, btf in modules:
+        wrong = misfit(btf)
+        if wrong:
+            problems.append(f"{name}: {wrong}")
+    return ModuleCheck(len(modules), modules.faults, tuple(problems))
 
 
 def add_upload(

@@ -20,9 +20,9 @@ Index = Callable[[bytes], Collection[str]]
 
 @dataclass(frozen=True, slots=True)
 class ModuleFault:
-    """A module whose BTF has nothing in it, or cannot be read.
+    """A module whose BTF some loader, or every one, cannot read.
 
-    kind     `empty`: a sound header and no strings behind it; `broken`: anything else
+    kind     `empty`: sound, but without strings of its own; `broken`: anything else
     problem  what is wrong, as a clause
     """
 
@@ -92,11 +92,11 @@ class ModuleSet:
         return subset
 
 
-EMPTY = "it is a header with nothing behind it"
+EMPTY = "it has no strings of its own"
 
 
 def is_empty(btf: Btf) -> bool:
-    """Whether a split BTF brings no strings of its own, as one of 24 bytes does."""
+    """Whether a split BTF brings no strings of its own, as one that is only a header."""
     return btf.base is not None and btf.string_bytes == btf.first_string
 
 

@@ -6,11 +6,13 @@ import difflib
 import re
 import threading
 import time
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from engine.btf.decode import Btf
+from engine.btf.split import ModuleSet
 from engine.errors import EngineError, KernelFileError, KernelUnknown
 from engine.kernels.cache import IndexCache, file_lock, write_atomically
 from engine.kernels.snapshot import ID, SUFFIX, Origin, Snapshot, pack, read_manifest
@@ -18,6 +20,8 @@ from engine.kernels.snapshot import ID, SUFFIX, Origin, Snapshot, pack, read_man
 if TYPE_CHECKING:
     from engine.kernels.extract import ExtractedBtf
     from engine.kernels.health import Health
+    from engine.kernels.ko import ModuleFile
+    from engine.kernels.module_store import AddedModules, ModuleStore
 
 COMMITTED: Final = Path(__file__).with_name("data")
 _SETTLED_NS: Final = 1_000_000_000
@@ -50,6 +54,7 @@ class Catalog:
         self.folder = data_dir / "kernels"
         self._committed = committed
         self._indexes = IndexCache(cache_dir)
+        self._store_of_modules: ModuleStore | None = None
         self._open: dict[str, Btf] = {}
         self._listing: _Listing | None = None
         self._lock = threading.RLock()
@@ -99,6 +104,81 @@ class Catalog:
     def indexed(self, snapshot_id: str) -> bool:
         """Whether the index of a snapshot is built."""
         return self._indexes.path(self.snapshot(snapshot_id).sha256).is_file()
+
+    @property
+    def _modules(self) -> ModuleStore:
+        if self._store_of_modules is None:
+            from engine.kernels.module_store import ModuleStore  # late: most runs need none
+
+            self._store_of_modules = ModuleStore(self.folder)
+        return self._store_of_modules
+
+    def modules(self, snapshot_id: str) -> tuple[str, ...]:
+        """The names of the modules that were added to a kernel; raises what `btf` raises."""
+        return self.module_set(snapshot_id).names
+
+    def module_count(self, snapshot_id: str) -> int:
+        """How many modules a kernel has, without opening anything but their file's head."""
+        return self._modules.count(self.snapshot(snapshot_id))
+
+    def module(self, snapshot_id: str, name: str) -> Btf:
+        """The split BTF of one module on its kernel's; raises KernelUnknown with near names.
+
+        Also raises what `btf` raises, and what decoding a broken module raises.
+        """
+        return self.module_set(snapshot_id, (name,)).open(name)
+
+    def module_set(self, snapshot_id: str, names: Collection[str] | None = None) -> ModuleSet:
+        """Some modules of a kernel, all when `names` is None; parsed when they are needed.
+
+        Raises KernelUnknown for a module that was not added, and what `btf` raises.
+        """
+        snapshot = self.snapshot(snapshot_id)
+        with self._lock:
+            found = self._modules.modules(snapshot, self.btf(snapshot_id))
+        if names is None:
+            return found
+        for name in names:
+            if name not in found.names:
+                raise self._no_module(snapshot, name, found.names)
+        return found.only(names)
+
+    def _no_module(self, snapshot: Snapshot, name: str, known: tuple[str, ...]) -> KernelUnknown:
+        close = difflib.get_close_matches(name[:100], known, n=3, cutoff=0.5)
+        hint = f"Near: {', '.join(close)}." if close else f"It has {len(known)} modules."
+        if not known:
+            hint = "Add some: coreplay kernels add FILE.ko, or the package with its modules."
+        return KernelUnknown(
+            f"the kernel {snapshot.id} has no module {name[:80]!r}", place="module", hint=hint
+        )
+
+    def add_modules(
+        self, source: Path | bytes, *, name: str = "", kernel: str | None = None
+    ) -> AddedModules | None:
+        """Add the modules in a .ko or a Debian package to the kernel they were built for.
+
+        `kernel` is the id of that kernel, where the modules do not tell. None where the file
+        has no modules. Raises KernelFileError, also when there is no such kernel.
+        """
+        name = name or (source.name if isinstance(source, Path) else "the file")
+
+        def kernel_of(file: ModuleFile) -> Snapshot:
+            if kernel is not None:
+                return self.resolve(kernel)
+            return self._kernel_of(file, name)
+
+        with self._lock:
+            return self._modules.add(source, name, kernel_of, lambda s: self.btf(s.id))
+
+    def _kernel_of(self, file: ModuleFile, place: str) -> Snapshot:
+        for snapshot in self.snapshots():
+            if snapshot.release == file.release and snapshot.arch in (None, file.arch):
+                return snapshot
+        raise KernelFileError(
+            f"the module {file.name} is for the kernel {file.release}, which is not known",
+            place=place,
+            hint="Add that kernel first, or say which one it is: --kernel ID.",
+        )
 
     def check(self, snapshot_id: str) -> Health:
         """Unpack a snapshot and decode every type in it; takes about a second."""

@@ -66,11 +66,14 @@ def extract_btf(source: Path | bytes, *, name: str = "") -> tuple[ExtractedBtf, 
     if isinstance(source, bytes):
         return tuple(_extract(source, name or "the file", name or "the file", 0))
     name = name or source.name
-    return tuple(_extract(_read(source), name, name, 0))
+    return tuple(_extract(read_image(source), name, name, 0))
 
 
-def _read(path: Path) -> Image:
-    """Map a file, or read it where it cannot be mapped (/sys/kernel/btf/vmlinux)."""
+def read_image(path: Path) -> Image:
+    """Map a file, or read it where it cannot be mapped (/sys/kernel/btf/vmlinux).
+
+    Raises KernelFileError.
+    """
     try:
         status = path.stat()
         if not stat.S_ISREG(status.st_mode):

@@ -6,7 +6,7 @@ from engine.core.policy import LoaderPolicy
 from engine.errors import UnknownLoader
 from engine.loaders import aya, cilium, kernel, libbpf
 
-__all__ = ["all_policies", "policy_of"]
+__all__ = ["all_policies", "policy_of", "prints_debug_lines"]
 
 _POLICIES: dict[str, LoaderPolicy] = {
     policy.id: policy for module in (libbpf, cilium, aya, kernel) for policy in module.POLICIES
@@ -16,6 +16,11 @@ _POLICIES: dict[str, LoaderPolicy] = {
 def all_policies() -> tuple[LoaderPolicy, ...]:
     """Every known loader version, by loader, newest first."""
     return tuple(_POLICIES.values())
+
+
+def prints_debug_lines(loader: str) -> bool:
+    """Whether a loader version tells its steps line by line, as the engine can print them."""
+    return any(policy.id == loader for policy in libbpf.POLICIES)
 
 
 def policy_of(loader: str) -> LoaderPolicy:

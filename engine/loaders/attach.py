@@ -11,6 +11,7 @@ from typing import Final
 
 from engine.btf.kinds import BtfKind, TypeId
 from engine.core.candidates import Target
+from engine.core.policy import LoaderPolicy, ModuleSearch
 from engine.core.prepare import PreparedObject
 
 _EXACT: Final = """
@@ -184,6 +185,13 @@ def find_type(name: str, kind: BtfKind, target: Target) -> tuple[TypeId | None, 
             if btf.kind(type_id) is kind:
                 return type_id, module
     return None, ""
+
+
+def for_loader(prepared: PreparedObject, target: Target, policy: LoaderPolicy) -> Target:
+    """The target as this loader needs it: with what each program attaches to, if it asks."""
+    if policy.modules is not ModuleSearch.ATTACHED or not len(target.module_set):
+        return target
+    return with_attached(prepared, target)
 
 
 def with_attached(prepared: PreparedObject, target: Target) -> Target:

@@ -17,13 +17,13 @@ from engine.btf.ext import LineInfo
 from engine.btf.kinds import BtfKind, TypeId
 from engine.core.candidates import Target
 from engine.core.patch import signed32
-from engine.core.policy import LinkOrder, LoaderPolicy, ModuleSearch, Strategy
+from engine.core.policy import LinkOrder, LoaderPolicy, Strategy
 from engine.core.prepare import PreparedObject
 from engine.core.refusal import Refusal
 from engine.core.relocate import relocate_functions, relocate_object
 from engine.core.result import FunctionResult, LoaderError
 from engine.insn.codec import SLOT_BYTES, Insn
-from engine.loaders.attach import AttachPoint, attach_point, find_type, with_attached
+from engine.loaders.attach import AttachPoint, attach_point, find_type, for_loader
 from engine.loaders.references import (
     CALL,
     PSEUDO_BTF_ID,
@@ -84,9 +84,7 @@ def link_object(prepared: PreparedObject, target: Target, policy: LoaderPolicy) 
 
     Raises what `relocate_object` raises for malformed input.
     """
-    if policy.modules is ModuleSearch.ATTACHED:
-        target = with_attached(prepared, target)
-    linker = _Linker(prepared, target, policy)
+    linker = _Linker(prepared, for_loader(prepared, target, policy), policy)
     if policy.strategy is Strategy.GROUPED:
         return linker.link_each()
     return linker.link_relocated()
