@@ -10,6 +10,7 @@ from app.errors import AppError
 from app.services.compile import CompileRequest, compile_c
 from bench.figures import Figure, Skipped, milliseconds, yardstick
 from engine.btf.decode import Btf
+from engine.core.prepare import prepare
 from engine.core.relocate import Target, relocate_object
 from engine.elf.object import parse_object
 from engine.kernels.catalog import Catalog
@@ -44,7 +45,7 @@ def measure() -> Iterator[Figure]:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         btf = Catalog(folder, folder / "cache").btf(KERNEL)
-        obj = parse_object(_compiled(btf, folder))
+        obj = prepare(parse_object(_compiled(btf, folder)))
         policy = policy_of(LOADER)
         target = Target(btf)
         result = relocate_object(obj, target, policy)

@@ -23,7 +23,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from engine import limits
-from engine.btf.kinds import VOID, BtfKind, BtfType, ByteOrder, TypeId
+from engine.btf.kinds import KIND_OF, VOID, BtfKind, BtfType, ByteOrder, TypeId
 from engine.btf.tails import decode_type, tail_words
 from engine.errors import BtfDecodeError, BtfTypeError, LimitExceeded
 
@@ -138,7 +138,7 @@ class Btf:
             return BtfKind.VOID
         if self.base is not None and type_id < self.first_id:
             return self.base.kind(type_id)
-        return BtfKind(self._words[self._word_of(type_id) + 1] >> 24 & 0x7F)
+        return KIND_OF[self._words[self._word_of(type_id) + 1] >> 24 & 0x7F]
 
     def name(self, type_id: int) -> str:
         """The name of a type, empty when it is anonymous."""

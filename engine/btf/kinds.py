@@ -39,11 +39,16 @@ class BtfKind(IntEnum):
     TYPE_TAG = 18
     ENUM64 = 19
 
+    __hash__ = int.__hash__  # Enum hashes the name in Python, which shows in every set look-up
+
     @property
     def word(self) -> str:
         """The kind as libbpf and bpftool print it: `struct`, `func_proto`, `decl_tag`."""
         return self.name.lower()
 
+
+KIND_OF = {int(kind): kind for kind in BtfKind}
+"""Kinds by number; quicker than calling the enum."""
 
 COMPOSITE_KINDS = frozenset({BtfKind.STRUCT, BtfKind.UNION})
 ENUM_KINDS = frozenset({BtfKind.ENUM, BtfKind.ENUM64})

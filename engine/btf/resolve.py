@@ -57,6 +57,8 @@ def size_of(btf: Btf, type_id: int) -> int:
 
 def _skip(btf: Btf, type_id: int, kinds: frozenset[BtfKind]) -> BtfType:
     current = btf.type(type_id)
+    if current.kind not in kinds:
+        return current
     for _ in range(limits.TYPE_CHAIN_STEPS):
         if current.kind not in kinds:
             return current

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 
 from engine.btf.kinds import (
+    KIND_OF,
     BtfKind,
     BtfType,
     Enumerator,
@@ -57,7 +58,7 @@ def decode_type(
 ) -> BtfType:
     """Decode the type that starts at word `at`; `string` resolves name offsets."""
     info = words[at + 1]
-    kind = BtfKind(info >> 24 & 0x7F)
+    kind = KIND_OF[info >> 24 & 0x7F]
     vlen = info & 0xFFFFFF
     fields: dict[str, object] = {}
     tail = at + 3

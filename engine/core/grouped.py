@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from engine.btf.kinds import BtfKind, BtfType, TypeId
 from engine.btf.resolve import skip_modifiers_and_typedefs
@@ -174,23 +175,28 @@ class GroupedRelocator:
         fixups = []
         target = candidate.btf.type(candidate.type_id)
         for row in group:
-            place = {"type_id": candidate.type_id, "origin": candidate.origin}
+            place: dict[str, Any] = {"type_id": candidate.type_id, "origin": candidate.origin}
             try:
                 fixup = self._calculate(row, candidate)
-                row.steps.append(Step(StepKind.MATCHED, value=fixup.target, **place))  # type: ignore[arg-type]
+                row.steps.append(Step(StepKind.MATCHED, value=fixup.target, **place))
             except Impossible as impossible:
                 fixup = missing(row.kind, EXISTENCE_KINDS)
                 row.steps.append(
-                    Step(StepKind.REFUSED, impossible.detail, impossible.rule, **place)  # type: ignore[arg-type]
+                    Step(StepKind.REFUSED, impossible.detail, impossible.rule, **place)
                 )
             except Refusal as refusal:
-                kind = "" if self.run.policy.fixup_named_by_value else f"{row.kind.word}: "
+                unnamed = self.run.policy.fixup_named_by_value or self._is_unknown(row.kind)
+                kind = "" if unnamed else f"{row.kind.word}: "
                 raise Refusal(
                     CODE,
                     f"relocate {go_type(root)}: target {go_type(target)}: {kind}{refusal.text}",
                 ) from refusal
             fixups.append(fixup)
         return fixups
+
+    def _is_unknown(self, kind: CoreReloKind) -> bool:
+        known = self.run.policy.type_matches is MatchRule.FULL
+        return kind is CoreReloKind.TYPE_MATCHES and not known
 
     def _calculate(self, row: Pending, candidate: Candidate) -> Fixup:
         if row.kind in TYPE_KINDS:
@@ -221,7 +227,7 @@ class GroupedRelocator:
 
     def _type_fixup(self, row: Pending, candidate: Candidate) -> Fixup:
         run, btf = self.run, candidate.btf
-        if row.kind is CoreReloKind.TYPE_MATCHES and run.policy.type_matches is not MatchRule.FULL:
+        if self._is_unknown(row.kind):
             raise Refusal(CODE, "unknown: not supported")
         _plain_access(row)
         pairs = PairTypes(run.local_btf, btf, run.policy.flavor)

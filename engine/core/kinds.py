@@ -26,6 +26,8 @@ class CoreReloKind(IntEnum):
     ENUMVAL_VALUE = 11
     TYPE_MATCHES = 12
 
+    __hash__ = int.__hash__  # Enum hashes the name in Python, which shows in every set look-up
+
     @property
     def word(self) -> str:
         """The kind as libbpf and cilium/ebpf print it."""

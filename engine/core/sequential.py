@@ -107,7 +107,12 @@ class SequentialRelocator:
             known = run.policy.type_matches is not MatchRule.UNSUPPORTED
             if kind is None or (kind is CoreReloKind.TYPE_MATCHES and not known):
                 raise Refusal("EINVAL", reason=f"relocation kind {relo.kind} is not known")
-            return parse_spec(run.local_btf, relo, kind, run.policy.flexible_arrays)
+            key = (relo.type_id, relo.access, kind, run.policy.flexible_arrays)
+            specs: dict[tuple[object, ...], AccessSpec]
+            specs = run.local_btf.caches.setdefault("core.specs", {})
+            if key not in specs:
+                specs[key] = parse_spec(run.local_btf, relo, kind, run.policy.flexible_arrays)
+            return specs[key]
         except (Refusal, BtfTypeError) as error:
             refusal = as_refusal(error)
             if refusal.text:

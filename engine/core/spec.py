@@ -8,7 +8,6 @@ Anonymous structs and unions leave no accessor, so a field may move into or out 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from engine import limits
@@ -37,8 +36,7 @@ class Accessor(NamedTuple):
     member_type_id: TypeId = TypeId(0)
 
 
-@dataclass(frozen=True, slots=True)
-class AccessSpec:
+class AccessSpec(NamedTuple):
     """A path from a root type; `bit_offset` counts from the start of the root type."""
 
     kind: CoreReloKind

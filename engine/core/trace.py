@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 from engine.core.spec import AccessSpec
 
@@ -35,8 +35,7 @@ class StepKind(StrEnum):
     """The loader gave up [text: its message]."""
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(NamedTuple):
     """One step; which fields are set depends on `kind` (see StepKind)."""
 
     kind: StepKind

@@ -5,7 +5,6 @@ Follows: libbpf src/relo_core.c bpf_core_calc_relo and what it calls @ v1.7.0.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from engine.btf.decode import Btf
@@ -34,8 +33,7 @@ class FieldValue(NamedTuple):
     type_id: TypeId = TypeId(0)
 
 
-@dataclass(frozen=True, slots=True)
-class RelocValue:
+class RelocValue(NamedTuple):
     """What to write: `orig` and `new` as unsigned 64-bit numbers, or poison.
 
     sizes         bytes of the accessed field, local and target, when they may differ
