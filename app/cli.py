@@ -77,6 +77,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_compile(verbs)
     _add_relocate(verbs)
     _add_kernels(verbs)
+    _add_btf(verbs)
     loaders = verbs.add_parser("loaders", help="list the loader versions")
     loaders.add_argument("--json", action="store_true", help="as JSON")
     loaders.set_defaults(module="loaders")
@@ -163,6 +164,22 @@ def _add_kernels(verbs: _Verbs[_Parser]) -> None:
     for action, verb in ((listing, "list"), (show, "show"), (add, "add"), (check, "check")):
         action.add_argument("--json", action="store_true", help="as JSON")
         action.set_defaults(module="kernels", action=verb)
+
+
+def _add_btf(verbs: _Verbs[_Parser]) -> None:
+    btf = verbs.add_parser("btf", help="reduce a BTF to what an object needs, show a type")
+    actions = btf.add_subparsers(metavar="ACTION", required=True, parser_class=_Parser)
+    smaller = actions.add_parser("minimize", help="write the smallest BTF that serves an object")
+    smaller.add_argument("object", metavar="F.o")
+    smaller.add_argument("-o", dest="output", metavar="MINI.btf", required=True)
+    show = actions.add_parser("show", help="print a type as C")
+    show.add_argument("type", metavar="TYPE", help="task_struct, 'struct file'")
+    for action, verb in ((smaller, "minimize"), (show, "show")):
+        source = action.add_mutually_exclusive_group(required=True)
+        source.add_argument("--kernel", metavar="ID")
+        source.add_argument("--btf", metavar="FILE", help="a raw BTF file")
+        action.set_defaults(module="btf", action=verb, modules=None)
+    show.add_argument("--module", dest="modules", metavar="NAME", help="of the kernel: its types")
 
 
 class _Version(argparse.Action):

@@ -95,8 +95,8 @@ V0_19_0 = replace(
     reading=READS_V0_18,
     notes=(
         "types of all modules are candidates since v0.19.0 (9958a4f5)",
-        "a module whose BTF is a bare header fails every program until v0.20.0 "
-        "(pull request 1837, issues 1818 and 1902)",
+        "a loaded module whose BTF has no strings, such as a bare header, fails every program "
+        "until v0.20.0 (pull request 1837, issues 1818 and 1902)",
     ),
 )
 
@@ -107,7 +107,11 @@ V0_15_0 = replace(
     modules=ModuleSearch.ATTACHED,
     empty_modules_refused=True,
     reading=READS_V0_15,
-    notes=("of the modules, only the one that a program attaches to is searched (fe26f9c9)",),
+    notes=(
+        "type_matches since v0.15.0 (1d00992e)",
+        "of the modules, only the one that a program attaches to is searched, v0.14.0 to v0.18.0 "
+        "(fe26f9c9)",
+    ),
 )
 
 V0_13_1 = replace(

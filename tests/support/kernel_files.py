@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping
 import lz4.block
 import zstandard
 
+from engine.btf.decode import Btf
 from engine.btf.kinds import ByteOrder
 from tests.support.btf_writer import BtfWriter, member
 from tests.support.elf_writer import ET_EXEC, ElfWriter
@@ -152,3 +153,33 @@ def deb(
             f"data.tar{suffix}": pack(tar(files)),
         }
     )
+
+
+def module_btf(base: Btf, *structs: str, func: str = "") -> bytes:
+    """A module's split .BTF with these structs and a function; nothing at all makes 24 bytes."""
+    btf = BtfWriter(base=base)
+    for name in structs:
+        btf.add_struct(name, 8, (member("f", base.ids_named("int")[0], 4),))
+    if func:
+        btf.add_func(func, btf.add_func_proto(0, ()))
+    return btf.encode(base.byte_order)
+
+
+def ko(
+    name: str,
+    btf: bytes | None,
+    *,
+    release: str = RELEASE,
+    machine: int = 62,
+    own_base: bytes | None = None,
+    byte_order: ByteOrder = "little",
+) -> bytes:
+    """A kernel module with .modinfo and, unless it is None, .BTF."""
+    elf = ElfWriter(byte_order=byte_order, machine=machine)
+    info = f"license=GPL\0name={name}\0vermagic={release} SMP preempt mod_unload \0"
+    elf.section(".modinfo", info.encode())
+    if btf is not None:
+        elf.section(".BTF", btf)
+    if own_base is not None:
+        elf.section(".BTF.base", own_base)
+    return elf.build()
