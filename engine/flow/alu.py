@@ -12,7 +12,6 @@ from engine.flow.values import (
     ANY,
     S64_MAX,
     S64_MIN,
-    SIZED,
     U32,
     U64,
     UNKNOWN,
@@ -59,9 +58,11 @@ def _scalars(
     policy: VerifierPolicy, off: int,
 ) -> Value:  # fmt: skip
     if operation in (op.DIV, op.MOD):
-        return _lost(one, other, wide, known=policy.divisions or off != 0)
+        return _lost(one, other, known=policy.divisions or off != 0)
     if not wide:
         one, other = low32(one), low32(other)
+    if operation in (LSH, RSH, ARSH) and as_range(other).umax >= (64 if wide else 32):
+        return _lost(one, other, known=False)
     result = _ranges(operation, one, other, wide)
     return result if wide else low32(result)
 
@@ -70,19 +71,16 @@ def negated(one: Value, *, wide: bool, policy: VerifierPolicy) -> Value:
     """`r1 = -r1`."""
     if type(one) is int and policy.negations:
         return -one & (U64 if wide else U32)
-    return _lost(one, 0, wide, known=policy.negations)
+    return _lost(one, 0, known=policy.negations)
 
 
 def swapped(one: Value, bits: int, *, to_big: bool, policy: VerifierPolicy) -> Value:
     """`r1 = be16 r1` and its like, on a little-endian kernel; a big-endian one passes False."""
-    size = bits // 8
     if bits not in (16, 32, 64):
         return UNKNOWN
     if type(one) is int and policy.byte_swaps and to_big:
-        return int.from_bytes((one & (1 << bits) - 1).to_bytes(size, "little"), "big")
-    if policy.byte_swaps:
-        return Range(weak=UNMODELLED)
-    return UNKNOWN if size == 8 else _with_weakness(SIZED[size], weakness(one))
+        return int.from_bytes((one & (1 << bits) - 1).to_bytes(bits // 8, "little"), "big")
+    return _lost(one, 0, known=policy.byte_swaps)
 
 
 def sign_extended(one: Value, bits: int, *, wide: bool) -> Value:
@@ -92,14 +90,10 @@ def sign_extended(one: Value, bits: int, *, wide: bool) -> Value:
     return Range(weak=UNMODELLED) if wide else UNKNOWN32._replace(weak=UNMODELLED)
 
 
-def _with_weakness(value: Range, reason: int) -> Range:
-    return value._replace(weak=reason) if reason else value
-
-
-def _lost(one: Value, other: Value, wide: bool, *, known: bool) -> Range:
-    """An unknown result; `known` says that a verifier keeps more of it."""
+def _lost(one: Value, other: Value, *, known: bool) -> Range:
+    """An unknown result, of 64 bits as kernels have it; `known`: a verifier keeps more."""
     reason = UNMODELLED if known else weakness(one) or weakness(other)
-    return _with_weakness(UNKNOWN if wide else UNKNOWN32, reason)
+    return Range(weak=reason) if reason else UNKNOWN
 
 
 def _constants(
@@ -124,9 +118,9 @@ def _constants(
     if operation == op.MOD and off == 0 and policy.divisions and other:
         return narrowed(0, U64, 0, min(one, other - 1), S64_MIN, S64_MAX)
     if operation in (op.DIV, op.MOD):
-        return _lost(one, other, wide, known=policy.divisions or off != 0)
+        return _lost(one, other, known=policy.divisions or off != 0)
     if other >= bits:
-        return UNKNOWN if wide else UNKNOWN32
+        return UNKNOWN
     if operation == LSH:
         return (one << other) & limit
     if operation == RSH:
@@ -134,14 +128,12 @@ def _constants(
     if operation == ARSH:
         number = one - (1 << bits) if one >> bits - 1 else one
         return (number >> other) & limit
-    return UNKNOWN if wide else UNKNOWN32
+    return UNKNOWN
 
 
 def _pointers(operation: int, one: Value, other: Value, wide: bool) -> Value:
     """Only 64-bit additions and subtractions keep a pointer."""
-    if not wide:
-        return UNKNOWN32
-    if operation not in (ADD, SUB):
+    if not wide or operation not in (ADD, SUB):
         return UNKNOWN
     if is_scalar(one):
         one, other = other, one  # number + pointer
@@ -179,9 +171,8 @@ def _ranges(operation: int, one: int | Range, other: int | Range, wide: bool) ->
     if operation == XOR:
         return from_bits(a.value ^ b.value, a.mask | b.mask, weak)
     if operation == MUL:
-        limit = U32 if wide else _U16
-        if a.smin < 0 or b.smin < 0 or a.umax > limit or b.umax > limit:
-            return Range(weak=weak)
+        if wide or a.umax > _U16 or b.umax > _U16:
+            return Range(weak=weak or UNMODELLED)
         return narrowed(0, U64, a.umin * b.umin, a.umax * b.umax, S64_MIN, S64_MAX, weak)
     return _shift(operation, a, b, wide, weak)
 
@@ -213,19 +204,18 @@ def _bits_of_difference(av: int, am: int, bv: int, bm: int) -> tuple[int, int]:
 
 
 def _shift(operation: int, a: Range, b: Range, wide: bool, weak: int) -> int | Range:
-    bits = 64 if wide else 32
+    """Shifts keep bits; bounds only where all kernels keep those of the lower half, too."""
     by = b.value
-    if b.mask:
-        return Range(weak=weak if b.umax >= bits else weak or UNMODELLED)
-    if by >= bits or operation not in (LSH, RSH, ARSH):
-        return Range(weak=weak)
+    if b.mask or operation not in (LSH, RSH, ARSH):
+        return Range(weak=weak or UNMODELLED)
     if operation == LSH:
-        umin, umax = (a.umin << by, a.umax << by) if a.umax << by <= U64 else (0, U64)
-        return narrowed(a.value << by & U64, a.mask << by & U64, umin, umax, S64_MIN, S64_MAX, weak)
+        return from_bits(a.value << by & U64, a.mask << by & U64, weak)
     if operation == RSH:
-        umin, umax = a.umin >> by, a.umax >> by
-        return narrowed(a.value >> by, a.mask >> by, umin, umax, S64_MIN, S64_MAX, weak)
+        value, mask = a.value >> by, a.mask >> by
+        if wide:
+            return from_bits(value, mask, weak)
+        return narrowed(value, mask, a.umin >> by, a.umax >> by, S64_MIN, S64_MAX, weak)
     if not wide:
         return Range(weak=weak if a.umax == U32 else weak or UNMODELLED)
     value, mask = signed(a.value) >> by & U64, signed(a.mask) >> by & U64
-    return narrowed(value & ~mask, mask, 0, U64, a.smin >> by, a.smax >> by, weak)
+    return from_bits(value & ~mask, mask, weak)

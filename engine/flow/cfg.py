@@ -15,7 +15,7 @@ from engine.core.result import FunctionResult
 from engine.flow.code import CALL, EXIT, call_target
 from engine.flow.graph import dominators, find_back_edges, natural_loops
 from engine.insn import opcodes as op
-from engine.insn.codec import Insn
+from engine.insn.codec import LD_IMM64, Insn
 from engine.insn.opcodes import jump_target
 
 EdgeKind = Literal["fallthrough", "taken"]
@@ -121,19 +121,16 @@ def build_cfg(
 
     `lines` gives the source line in force per slot, or nothing.
     """
-    second = second_slots(insns)
-    starts = _leaders(insns, second)
+    spans, ways = outline(insns)
     blocks = tuple(
         Block(number, start, end, _lines_of(lines, start, end))
-        for number, (start, end) in enumerate(
-            zip(starts, [*starts[1:], len(insns)], strict=True) if insns else ()
-        )
+        for number, (start, end) in enumerate(spans)
     )
-    at = {block.start: block.number for block in blocks}
+    at = {start: number for number, (start, _) in enumerate(spans)}
     plain = [
-        Edge(block.number, at.get(slot), slot, kind)
-        for block in blocks
-        for slot, kind in _ways_on(insns, block, second)
+        Edge(number, at.get(slot), slot, kind)
+        for number, ends in enumerate(ways)
+        for slot, kind in ends
     ]
     successors: list[list[int]] = [[] for _ in blocks]
     for edge in plain:
@@ -149,7 +146,7 @@ def build_cfg(
         tuple(
             Edge(e.source, e.target, e.slot, e.kind, (e.source, e.target) in back) for e in plain
         ),
-        _calls(insns, second),
+        _calls(insns),
         tuple(Loop(head, body) for head, body in loops),
         tuple(idom),
         frozenset(range(len(blocks))) - frozenset(order),
@@ -169,11 +166,23 @@ def function_cfgs(result: FunctionResult) -> tuple[Cfg, Cfg | None]:
     return before, build_cfg(result.after, name=result.name, lines=lines)
 
 
+def outline(
+    insns: Sequence[Insn],
+) -> tuple[list[tuple[int, int]], list[list[tuple[int, EdgeKind]]]]:
+    """Blocks as (start, end), and for each the slots that it leads to, which may not exist."""
+    if not insns:
+        return [], []
+    second = second_slots(insns)
+    starts = _leaders(insns, second)
+    spans = list(zip(starts, [*starts[1:], len(insns)], strict=True))
+    return spans, [_ways_on(insns, start, end, second) for start, end in spans]
+
+
 def second_slots(insns: Sequence[Insn]) -> frozenset[int]:
     """Slots that are the second half of a two-slot load."""
     found = set()
     for slot, insn in enumerate(insns):
-        if insn.code == 0x18 and slot not in found:
+        if insn.code == LD_IMM64 and slot not in found:
             found.add(slot + 1)
     return frozenset(found)
 
@@ -197,15 +206,15 @@ def _leaders(insns: Sequence[Insn], second: frozenset[int]) -> list[int]:
 
 
 def _ways_on(
-    insns: Sequence[Insn], block: Block, second: frozenset[int]
+    insns: Sequence[Insn], start: int, end: int, second: frozenset[int]
 ) -> list[tuple[int, EdgeKind]]:
-    last = block.end - 1
-    if last in second and last > block.start:
+    last = end - 1
+    if last in second and last > start:
         last -= 1
     insn = insns[last]
     ways: list[tuple[int, EdgeKind]] = []
     if falls_through(insn):
-        ways.append((block.end, "fallthrough"))
+        ways.append((end, "fallthrough"))
     target = jump_target(last, insn) if last not in second else None
     if target is not None:
         ways.append((target, "taken"))
@@ -220,11 +229,14 @@ def _lines_of(lines: Sequence[LineInfo | None], start: int, end: int) -> tuple[L
     return tuple(found)
 
 
-def _calls(insns: Sequence[Insn], second: frozenset[int]) -> tuple[CallSite, ...]:
+def _calls(insns: Sequence[Insn]) -> tuple[CallSite, ...]:
     found = []
+    second = -1
     for slot, insn in enumerate(insns):
-        if slot in second or insn.code not in (CALL, 0x18):
+        if slot == second or insn.code not in (CALL, LD_IMM64):
             continue
+        if insn.code == LD_IMM64:
+            second = slot + 1
         target = call_target(slot, insn)
         if target is not None:
             found.append(CallSite(slot, "subprogram" if insn.code == CALL else "callback", target))

@@ -22,7 +22,18 @@ from engine.flow.state import (
     entry_state,
     join_states,
 )
-from engine.flow.values import U64, UNKNOWN, UNMODELLED, WILD, WRITTEN, Fp, Range, Value, weakness
+from engine.flow.values import (
+    U64,
+    UNKNOWN,
+    UNMODELLED,
+    WILD,
+    WRITTEN,
+    Fp,
+    Range,
+    Value,
+    relinked,
+    weakness,
+)
 from engine.flow.verifier import VerifierPolicy
 from engine.insn import opcodes as op
 from engine.insn.codec import LD_IMM64
@@ -56,6 +67,8 @@ class Explorer:
         self.hits: dict[int, tuple[int, Trail | None]] = {}
         self.complaints: dict[tuple[int, str], int] = {}
         self.kinds = [self._kind(slot) for slot in range(len(self.insns))]
+        self.called = {call_target(slot, insn) for slot, insn in enumerate(self.insns)}
+        """First slots of functions that some instruction names; others have unseen callers."""
         self.meets, self.widens = self._meeting_slots()
         self.live = live_registers(code, self.meets)
         self.seen: dict[tuple[int, tuple[int, ...], bool], list[Snapshot]] = {}
@@ -68,8 +81,9 @@ class Explorer:
             return
         self._explore(entry_state(0, arguments=ENTRY))
         self.in_program = False
-        if not self.policy.dead_global_calls:
-            for start in sorted(self.code.global_starts):
+        for start in self.code.starts[1:]:
+            dead_counts = start in self.code.global_starts and not self.policy.dead_global_calls
+            if dead_counts or start not in self.called:
                 self._root(start)
         while self.roots and not self.exhausted:
             self._explore(entry_state(self.roots.popleft(), arguments=APART))
@@ -235,7 +249,7 @@ class Explorer:
         regs = state.frames[-1].regs
         link = one.link if type(one) is Range else 0
         if link and type(learnt) is Range:
-            learnt = learnt._replace(link=link)
+            learnt = relinked(learnt, link)
         if link:
             linked = [
                 number
@@ -282,35 +296,36 @@ class Explorer:
         if type(value) is Fp and value.frame >= len(state.frames):
             value = WILD
         elif type(value) is Range and value.link:
-            value = value._replace(link=0)
+            value = relinked(value, 0)
         state.frames[-1].regs[0] = value
         state.jump(left.back)
         return state
 
     def _is_old(self, state: State, slot: int) -> bool:
         """Whether a state like this was here before; else remember it, merged if need be."""
-        context = state.context()
-        live = tuple(
-            self.live.get(slot if n + 1 == len(state.frames) else state.frames[n + 1].back, ())
-            for n in range(len(state.frames))
-        )
-        snapshot = _snapshot(state, live)
+        frames = state.frames
+        if len(frames) == 1:
+            context: tuple[int, ...] = ()
+            live: tuple[tuple[int, ...], ...] = (self.live.get(slot, ()),)
+        else:
+            context = tuple(frame.back for frame in frames)
+            places = (*context[1:], slot)
+            live = tuple(self.live.get(place, ()) for place in places)
         sure = state.why == 0
         known = self.seen.setdefault((slot, context, sure), [])
         # A state that got here without a guess has to go on, even past one that made some.
-        for earlier in known:
-            if earlier.covers(snapshot):
-                return True
-        if not sure:
-            for earlier in self.seen.get((slot, context, True), ()):
-                if earlier.covers(snapshot):
-                    return True
-        if known and (len(known) >= STATES_PER_SLOT or slot in self.widens):
+        others = () if sure else self.seen.get((slot, context, True), ())
+        if any(earlier.covers(state, live) for earlier in (*known, *others)):
+            return True
+        if slot in self.widens:
+            for earlier in (*known, *others):
+                join_states(state, earlier, live)
+            known.clear()
+        elif len(known) >= STATES_PER_SLOT:
             for earlier in known:
                 join_states(state, earlier, live)
             known.clear()
-            snapshot = _snapshot(state, live)
-        known.append(snapshot)
+        known.append(_snapshot(state, live))
         return False
 
     def statically_reached(self) -> frozenset[int]:
@@ -341,5 +356,5 @@ def _without_lone_links(values: list[Value]) -> tuple[Value, ...]:
     if links:
         for place, value in enumerate(values):
             if type(value) is Range and value.link and links.count(value.link) == 1:
-                values[place] = value._replace(link=0)
+                values[place] = relinked(value, 0)
     return tuple(values)

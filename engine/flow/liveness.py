@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from engine.flow.cfg import INDIRECT, Cfg, build_cfg
+from engine.flow.cfg import INDIRECT, outline
 from engine.flow.code import CALL, EXIT, Code
+from engine.flow.graph import predecessors_of
 from engine.insn import opcodes as op
 from engine.insn.codec import LD_IMM64, Insn
 
@@ -18,46 +19,51 @@ def live_registers(code: Code, slots: set[int]) -> dict[int, tuple[int, ...]]:
     """Give, for each slot of `slots`, the registers r0 .. r9 that may be read from there on."""
     found: dict[int, tuple[int, ...]] = {}
     for start in code.starts:
-        end = code.end_of(start)
-        cfg = build_cfg(code.insns[start:end])
-        found.update(_in_function(cfg, start, slots))
+        found.update(_in_function(code.insns[start : code.end_of(start)], start, slots))
     return found
 
 
-def _in_function(cfg: Cfg, start: int, slots: set[int]) -> Iterator[tuple[int, tuple[int, ...]]]:
-    successors: list[list[int]] = [[] for _ in cfg.blocks]
-    before: list[list[int]] = [[] for _ in cfg.blocks]
-    for edge in cfg.edges:
-        if edge.target is not None:
-            successors[edge.source].append(edge.target)
-            before[edge.target].append(edge.source)
-    effects = [_effect_of_block(cfg.insns, block.start, block.end) for block in cfg.blocks]
-    live_in = [0] * len(cfg.blocks)
-    pending = list(range(len(cfg.blocks)))
-    waiting = [True] * len(cfg.blocks)
+def _in_function(
+    insns: Sequence[Insn], start: int, slots: set[int]
+) -> Iterator[tuple[int, tuple[int, ...]]]:
+    spans, ways = outline(insns)
+    at = {begin: number for number, (begin, _) in enumerate(spans)}
+    successors = [[at[slot] for slot, _ in ends if slot in at] for ends in ways]
+    before = predecessors_of(successors)
+    effects = [_effect_of_block(insns, begin, end) for begin, end in spans]
+    live_in = [0] * len(spans)
+    pending = list(range(len(spans)))
+    waiting = [True] * len(spans)
     while pending:
         number = pending.pop()
         waiting[number] = False
-        out = 0
-        for target in successors[number]:
-            out |= live_in[target]
         uses, writes = effects[number]
-        live = uses | (out & ~writes)
+        live = uses | (_live_out(successors[number], live_in) & ~writes)
         if live != live_in[number]:
             live_in[number] = live
             for other in before[number]:
                 if not waiting[other]:
                     waiting[other] = True
                     pending.append(other)
-    for block in cfg.blocks:
-        if not any(slot + start in slots for slot in range(block.start, block.end)):
-            continue
-        out = 0
-        for target in successors[block.number]:
-            out |= live_in[target]
-        for slot, live in _backwards(cfg.insns, block.start, block.end, out):
-            if slot + start in slots:
-                yield slot + start, tuple(r for r in range(10) if live >> r & 1)
+    for number, (begin, end) in enumerate(spans):
+        if begin + start in slots:
+            yield begin + start, _numbers(live_in[number])
+        if any(slot in slots for slot in range(begin + start + 1, end + start)):
+            out = _live_out(successors[number], live_in)
+            for slot, live in _backwards(insns, begin, end, out):
+                if slot + start in slots:
+                    yield slot + start, _numbers(live)
+
+
+def _live_out(successors: Sequence[int], live_in: Sequence[int]) -> int:
+    out = 0
+    for target in successors:
+        out |= live_in[target]
+    return out
+
+
+def _numbers(bits: int) -> tuple[int, ...]:
+    return tuple(register for register in range(10) if bits >> register & 1)
 
 
 def _slots(insns: Sequence[Insn], start: int, end: int) -> list[int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Final
 
 from engine.flow.alu import arithmetic, negated, sign_extended, swapped
@@ -26,6 +27,7 @@ from engine.flow.values import (
     Value,
     is_scalar,
     low32,
+    relinked,
 )
 from engine.flow.verifier import VerifierPolicy
 from engine.insn import opcodes as op
@@ -38,7 +40,7 @@ _CONTEXT_POINTERS: Final = frozenset({0, 4, 8, 76, 80, 140})
 """Offsets at which a 4-byte load from a context may give a packet pointer: data, data_end and
 data_meta of struct xdp_md and struct __sk_buff in Linux include/uapi/linux/bpf.h."""
 
-_MOV, _MOV32, _MOV_X, _MOV32_X = 0xB7, 0xB4, 0xBF, 0xBC
+_MOV, _MOV32, _MOV_X = 0xB7, 0xB4, 0xBF
 _LD_IMM64 = 0x18
 
 
@@ -50,6 +52,9 @@ class Machine:
     ) -> None:
         self.code = code
         self.insns = code.insns
+        if code.byte_order != "little":
+            # The low half of a slot lies elsewhere, and only little-endian kernels were measured.
+            policy = replace(policy, narrow_fills=False, byte_swaps=False)
         self.policy = policy
         self.complain = complain
         self.frozen = frozen
@@ -70,6 +75,11 @@ class Machine:
         elif code == _MOV32 and insn.off == 0:
             frame.regs[insn.dst] = insn.imm & U32
             return slot + 1
+        elif code == _MOV_X and insn.off == 0:
+            value = frame.regs[insn.src]
+            if type(value) is int:
+                frame.regs[insn.dst] = value
+                return slot + 1
         kind = code & 7
         if kind == op.LDX:
             self._load(state, frame, slot, insn)
@@ -84,7 +94,7 @@ class Machine:
             return slot + 2
         elif kind == op.LD:
             frame.regs[1:6] = [None] * 5
-            frame.regs[0] = UNKNOWN32
+            frame.regs[0] = UNKNOWN
         else:
             call_outside(self.code, state, slot, insn, self.complain, callbacks=self.callbacks)
         return slot + 1
@@ -148,8 +158,8 @@ class Machine:
         for register in range(10):
             other = regs[register]
             if type(other) is Range and other.link == mark:
-                regs[register] = other._replace(link=0)
-        regs[insn.src] = linked = value._replace(link=mark)
+                regs[register] = relinked(other, 0)
+        regs[insn.src] = linked = relinked(value, mark)
         return linked
 
     def _wide_load(self, slot: int, insn: Insn) -> Value:

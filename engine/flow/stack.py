@@ -28,6 +28,7 @@ from engine.flow.values import (
     is_scalar,
     join,
     narrowed,
+    relinked,
 )
 from engine.flow.verifier import VerifierPolicy
 
@@ -84,7 +85,7 @@ def _whole(value: Value, policy: VerifierPolicy) -> Slot:
             return Slot(None, 0, 0xFF)
         return Slot(value, SLOT, 0)
     if type(value) is Range and value.link:
-        value = value._replace(link=0)
+        value = relinked(value, 0)
     return Slot(value, SLOT, 0)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final, NamedTuple
 
 from engine.flow.stack import Slots, join_slots, lose, slots_cover
-from engine.flow.values import ANY, Fp, Range, Value, covers, join
+from engine.flow.values import ANY, Fp, Range, Value, covers, join, relinked
 
 REGISTERS: Final = 16
 """As many as an instruction can name; a program has eleven."""
@@ -66,10 +66,6 @@ class State:
         self.trail = Trail(self.trail, self.first, self.slot)
         self.slot = self.first = slot
 
-    def context(self) -> tuple[int, ...]:
-        """The calls that are open."""
-        return tuple(frame.back for frame in self.frames)
-
     def lose_stacks(self, reason: int) -> None:
         """Forget the stacks of all frames."""
         for frame in self.frames:
@@ -90,13 +86,15 @@ class Snapshot(NamedTuple):
 
     frames: tuple[tuple[tuple[Value, ...], Slots], ...]
 
-    def covers(self, other: Snapshot) -> bool:
-        """Whether all that can happen from `other` can happen from here."""
-        for (regs, slots), (new_regs, new_slots) in zip(self.frames, other.frames, strict=True):
-            for a, b in zip(regs, new_regs, strict=True):
-                if a is not b and not covers(a, b):
+    def covers(self, state: State, live: tuple[tuple[int, ...], ...]) -> bool:
+        """Whether all that can happen from a state can happen from here; `live` per frame."""
+        for (values, slots), frame, registers in zip(self.frames, state.frames, live, strict=True):
+            regs = frame.regs
+            for value, register in zip(values, registers, strict=True):
+                new = regs[register]
+                if value is not new and not covers(value, new):
                     return False
-            if slots != new_slots and not slots_cover(slots, new_slots):
+            if slots != frame.slots and not slots_cover(slots, frame.slots):
                 return False
         return True
 
@@ -116,4 +114,4 @@ def join_states(state: State, known: Snapshot, live: tuple[tuple[int, ...], ...]
 def _drop_lone_links(frame: Frame) -> None:
     for register, value in enumerate(frame.regs):
         if type(value) is Range and value.link:
-            frame.regs[register] = value._replace(link=0)
+            frame.regs[register] = relinked(value, 0)

@@ -89,6 +89,13 @@ def signed(value: int) -> int:
     return value - (1 << 64) if value >> 63 else value
 
 
+def relinked(value: Range, link: int) -> Range:
+    """The same value with another link; 0 for none."""
+    if value.link == link:
+        return value
+    return Range._make((*value[:6], link, value[7]))
+
+
 def weakened(reason: int) -> Range:
     """An unknown scalar for one of the REASONS."""
     return _WEAK[reason]
@@ -149,7 +156,7 @@ def low32(value: int | Range) -> int | Range:
     if not isinstance(value, Range):
         return value & U32
     if value.umax <= U32 and not (value.value | value.mask) >> 32:
-        return value if not value.link else value._replace(link=0)
+        return relinked(value, 0)
     return from_bits(value.value & U32, value.mask & U32, value.weak)
 
 

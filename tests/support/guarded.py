@@ -1,7 +1,7 @@
-"""Programs with guarded poison, made up at random: as streams and as C, with what really runs.
+"""Programs with guarded poison, made up at random, and what really runs of them.
 
-A program is a tree of statements over a few variables. `stream` turns it into instructions,
-`as_c` into C of the same shape, and `run` walks all paths of the instructions with plain
+A program is a tree of statements over a few variables. `stream` turns it into instructions;
+`tests.support.guarded_c` writes it as C; `run` walks all paths of the instructions with plain
 numbers, taking each unknown input for several values.
 """
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -14,6 +16,7 @@ from engine.insn import opcodes as op
 from engine.insn.codec import Insn
 from engine.loaders.references import Reference
 from tests.support.asm import (
+    alu,
     alu_imm,
     call,
     call_subprogram,
@@ -38,6 +41,7 @@ from tests.support.poison import (
 )
 
 NEWEST = POLICIES[-1]
+INDIRECT = (Insn(op.JMP | op.JA | op.SOURCE_REGISTER, 1, 0, 0, 0),)
 KFUNC = (Insn(0x85, 0, op.CALL_KFUNC, 0, 77),)
 
 
@@ -105,7 +109,7 @@ def test_iterators_forget_as_may_goto_does(name, answer):
 
 
 def test_an_indirect_jump_may_lead_anywhere():
-    code = mov_imm(1, 0) + (Insn(op.JMP | op.JA | op.SOURCE_REGISTER, 1, 0, 0, 0),) + POISON
+    code = mov_imm(1, 0) + INDIRECT + POISON
     reach = reached(code + END, NEWEST)
     assert (reach.worst, reach.gave_up) == ("maybe", INDIRECT_JUMP)
 
@@ -118,7 +122,7 @@ def test_a_pointer_that_compares_with_null_learns_nothing():
 
 def test_the_stack_is_written_through_a_pointer_of_unknown_offset():
     code = mov_imm(1, 0) + stx(8, 10, -8, 1) + RANDOM + alu_imm("&", 0, 8) + mov(2, 10)
-    code += (Insn(0x1F, 2, 0, 0, 0),) + mov_imm(3, 1) + stx(8, 2, -8, 3)
+    code += alu("-", 2, 0) + mov_imm(3, 1) + stx(8, 2, -8, 3)
     assert worst(code + ldx(8, 1, 10, -8) + jmp("==", 1, 0, 1) + POISON + END) == "maybe"
 
 
@@ -178,3 +182,34 @@ def test_any_bytes_are_explored_without_an_exception(code, policy):
     reach = explore(stream_code(code), policy)
     assert reach.visited <= set(range(len(code)))
     assert {fact.reachable for fact in reach.poisons} <= {"yes", "no", "maybe"}
+
+
+def test_the_low_half_of_a_slot_is_not_at_its_start_on_big_endian_kernels():
+    insns = mov_imm(1, 1) + stx(8, 10, -8, 1) + ldx(4, 2, 10, -8) + jmp("==", 2, 1, 1)
+    insns += POISON + END
+    assert worst(replace(stream_code(insns), byte_order="big")) == "yes"
+    assert worst(stream_code(insns)) == "no"
+
+
+def test_bounds_behind_a_64_bit_shift_do_not_count_for_32_bits():
+    """Kernels keep bounds of both halves apart, and drop those of the lower one at a shift."""
+    code = RANDOM + jmp(">", 0, 5, 2) + alu_imm(">>", 0, 1) + jmp(">", 0, 2, 2, wide=False)
+    assert set(answers(code + END + POISON + END).values()) == {"yes"}
+
+
+def test_an_unknown_byte_swap_has_no_bounds():
+    swap = (Insn(op.ALU | op.END | op.SOURCE_REGISTER, 0, 0, 0, 16),)
+    code = RANDOM + swap + jmp("<", 0, 1 << 17, 1) + POISON + END
+    assert "no" not in answers(code).values()
+
+
+def test_a_function_that_nobody_names_is_looked_at_on_its_own():
+    code = code_with(END + POISON + exit_(), starts=(0, 2))
+    assert worst(code) == "yes"
+
+
+def test_a_value_that_grows_once_round_an_iterator_is_unknown():
+    """The second round is enough for a kernel to forget, although the third changes nothing."""
+    code = mov_imm(6, 0) + ldx(8, 7, 1, 8) + jmp("==", 7, 0, 0) + KFUNC
+    code += alu_imm("|", 6, 1) + jmp("!=", 0, 0, -3) + jmp("!=", 6, 5, 1) + POISON + END
+    assert worst(code) != "no"
