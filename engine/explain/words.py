@@ -73,3 +73,9 @@ def plain(sentence: Text) -> str:
 def count(number: int, one: str, many: str = "") -> str:
     """A number with its noun: `1 byte`, `3 bytes`."""
     return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def marked(sentence: str) -> Text:
+    """Our own words with code in backticks; never for text that comes from outside."""
+    parts = sentence.split("`")
+    return text(*(code(part) if at % 2 else part for at, part in enumerate(parts)))
