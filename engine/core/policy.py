@@ -261,6 +261,14 @@ class LoaderPolicy:
     poison_drops_metadata: bool = False
     """A poisoned instruction forgets its symbol, source line and function record."""
     reading: ReadingRules = field(default_factory=ReadingRules)
+    ignores_unreadable_btf: bool = False
+    """An object whose BTF cannot be read and is not needed for maps is not relocated at all."""
+    target_read_late: bool = False
+    """The target's BTF is read when a relocation, or a program's attach point, needs it."""
+    kconfig_externs: frozenset[str] = frozenset()
+    """Patterns of names that kconfig externs may have; empty where any is taken."""
+    weak_kconfig_externs: frozenset[str] = frozenset()
+    """Patterns of those that may also be unknown, when they are weak."""
     resolves_externs: bool = True
     """Externs become kernel addresses or values; else loads of them stay, calls are errors."""
     errno_names: bool = True

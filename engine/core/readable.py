@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from fnmatch import fnmatchcase
 
 from engine.btf.decode import Btf
+from engine.btf.ext import BtfExt
 from engine.btf.kinds import BtfKind, BtfType
 from engine.core.candidates import Target
 from engine.core.kinds import CoreReloKind
@@ -20,16 +22,43 @@ from engine.insn.codec import SLOT_BYTES
 _CALL = 0x85
 
 
+def as_read(prepared: PreparedObject, policy: LoaderPolicy) -> PreparedObject:
+    """The object as this loader sees it: some do without types that they cannot read.
+
+    Nothing is relocated then, which only the verifier notices.
+    Follows: libbpf src/libbpf.c bpf_object__init_btf, libbpf_needs_btf @ v0.8.0.
+    """
+    if not policy.ignores_unreadable_btf or prepared.btf is None:
+        return prepared
+    if _first_newer(prepared.btf, policy.newest_kind) is None or _needs_btf(prepared):
+        return prepared
+    return replace(prepared, btf=None, ext=BtfExt({}, {}, {}))
+
+
+def _needs_btf(prepared: PreparedObject) -> bool:
+    """Maps, struct_ops and externs are described by BTF alone."""
+    obj = prepared.obj
+    return any(s.name in (".maps", ".struct_ops") for s in obj.sections) or any(
+        symbol.section == SHN_UNDEF and symbol.type == "notype" and symbol.bind != "local"
+        for symbol in obj.symbols
+    )
+
+
 def unreadable(
     prepared: PreparedObject, target: Target, policy: LoaderPolicy
 ) -> LoaderError | None:
     """The error with which this loader version refuses the object or the target, if it does."""
     for text in _object_faults(prepared, policy):
         return LoaderError(policy.object_btf_error, text)
+    if prepared.btf is None or (policy.target_read_late and not prepared.ext.core_relos):
+        return None
+    return unreadable_target(target, policy)
+
+
+def unreadable_target(target: Target, policy: LoaderPolicy) -> LoaderError | None:
+    """The error with which this loader version refuses the kernel's types, if it does."""
     newer = _first_newer(target.btf, policy.newest_kind)
-    if newer is not None and prepared.btf is not None:
-        return LoaderError(policy.target_btf_error, newer)
-    return None
+    return None if newer is None else LoaderError(policy.target_btf_error, newer)
 
 
 def _object_faults(prepared: PreparedObject, policy: LoaderPolicy) -> Iterator[str]:

@@ -11,7 +11,7 @@ from engine.core.grouped import GroupedRelocator
 from engine.core.kinds import CoreReloKind
 from engine.core.policy import LoaderPolicy, ModuleSearch, Strategy
 from engine.core.prepare import PreparedObject, prepare
-from engine.core.readable import unreadable
+from engine.core.readable import as_read, unreadable
 from engine.core.result import FunctionResult, LoaderError, ObjectResult
 from engine.core.sequential import SequentialRelocator
 from engine.core.work import DebugSink, FunctionWork, Record, Run
@@ -38,6 +38,7 @@ def relocate_object(
     raises for malformed objects.
     """
     prepared = source if isinstance(source, PreparedObject) else prepare(source)
+    prepared = as_read(prepared, policy)
     _check_byte_orders(prepared, target)
     works = [
         FunctionWork(function, list(function.insns), lines)

@@ -54,6 +54,11 @@ V1_7_0 = LoaderPolicy(
     immediate_overflow_refused=False,
     newest_kind=BtfKind.ENUM64,
     refused_offset_stays=True,
+    target_read_late=True,
+    kconfig_externs=frozenset(
+        {"CONFIG_*", "LINUX_KERNEL_VERSION", "LINUX_HAS_BPF_COOKIE", "LINUX_HAS_SYSCALL_WRAPPER"}
+    ),
+    weak_kconfig_externs=frozenset({"LINUX_*"}),
     notes=(
         "a 16-byte load is poisoned by two calls since v0.2 (f89dab09)",
         "an array field is resized by its element since v1.6.0 (d7a4ab15)",
@@ -97,9 +102,13 @@ V0_8_0 = replace(
     candidate_kinds=CandidateKinds.SAME,
     type_matches=MatchRule.UNSUPPORTED,
     newest_kind=BtfKind.TYPE_TAG,
+    ignores_unreadable_btf=True,
+    kconfig_externs=frozenset({"CONFIG_*", "LINUX_KERNEL_VERSION"}),
+    weak_kconfig_externs=frozenset(),
     notes=(
         *V1_1_2.notes,
-        "ENUM64 cannot be read until v1.0.0 (b63c5183)",
+        "ENUM64 cannot be read until v1.0.0 (b63c5183); an object with it that has no maps is "
+        "then not relocated at all",
         "type_matches is not known until v1.0.0 (7410ddc0)",
     ),
 )

@@ -19,6 +19,7 @@ from engine.core.candidates import Target
 from engine.core.patch import signed32
 from engine.core.policy import LinkOrder, LoaderPolicy, Strategy
 from engine.core.prepare import PreparedObject
+from engine.core.readable import unreadable_target
 from engine.core.refusal import Refusal
 from engine.core.relocate import relocate_functions, relocate_object
 from engine.core.result import FunctionResult, LoaderError
@@ -34,8 +35,11 @@ from engine.loaders.references import (
     PSEUDO_MAP_VALUE,
     Reference,
     ReferenceFinder,
+    unknown_extern,
 )
 
+_BY_TYPE = frozenset({"TRACING", "LSM", "EXT", "STRUCT_OPS"})
+"""Program types; libbpf src/libbpf.c prog_needs_vmlinux_btf."""
 _MISSING_KFUNC = 2_002_000_000
 """Helper number that libbpf calls in place of a missing weak kfunc, plus the extern's number."""
 
@@ -110,6 +114,9 @@ class _Linker:
     def link_relocated(self) -> LinkedObject:
         """Functions are relocated once, then linked into each program that calls them."""
         result = relocate_object(self.prepared, self.target, self.policy)
+        refused = self._refused() if result.error is None else None
+        if refused is not None:
+            return LinkedObject(self.policy.id, (), refused)
         if result.error is not None:
             failed = next((f.name for f in result.functions if f.error is not None), "")
             return LinkedObject(self.policy.id, (), result.error, failed)
@@ -121,6 +128,22 @@ class _Linker:
                 failed = program.name if self.policy.names_error_function else ""
                 return LinkedObject(self.policy.id, (program,), program.error, failed)
         return LinkedObject(self.policy.id, tuple(programs))
+
+    def _refused(self) -> LoaderError | None:
+        """What stops the object although it could be relocated."""
+        unknown = unknown_extern(self.prepared, self.finder.externs, self.policy)
+        if unknown is not None:
+            return LoaderError("EINVAL", f"extern (kcfg) '{unknown}': unrecognized virtual extern")
+        unread = unreadable_target(self.target, self.policy)
+        return unread if unread is not None and self._attaches_by_type() else None
+
+    def _attaches_by_type(self) -> bool:
+        """Say whether a program attaches to something that the kernel's BTF describes."""
+        points = (
+            attach_point(self.prepared.functions[entry].section, self.target)
+            for entry in self._entries()
+        )
+        return any(point is not None and point.program_type in _BY_TYPE for point in points)
 
     def link_each(self) -> LinkedObject:
         """Each program is linked first and then relocated as a whole."""

@@ -15,11 +15,13 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from typing import Literal
 
 from engine.btf.decode import Btf
 from engine.btf.kinds import BtfKind, TypeId
 from engine.btf.resolve import skip_modifiers
+from engine.core.policy import LoaderPolicy
 from engine.core.prepare import PreparedObject
 from engine.elf.programs import Function
 from engine.elf.symbols import Symbol
@@ -84,6 +86,23 @@ def _ksym_kind(btf: Btf, kind: BtfKind, type_id: TypeId) -> BtfKind:
     if kind is BtfKind.VAR and skip_modifiers(btf, type_id).kind is BtfKind.VOID:
         return BtfKind.VOID
     return kind
+
+
+def unknown_extern(prepared: PreparedObject, externs: Externs, policy: LoaderPolicy) -> str | None:
+    """Give a kconfig extern that this loader version has no value for, if there is one.
+
+    Follows: libbpf src/libbpf.c bpf_object__resolve_externs @ v1.7.0 and v0.8.0.
+    """
+    if not policy.kconfig_externs:
+        return None
+    weak = {symbol.name for symbol in prepared.obj.symbols if symbol.bind == "weak"}
+    for name in externs.kconfig:
+        known = policy.kconfig_externs
+        if name in weak:
+            known |= policy.weak_kconfig_externs
+        if not any(fnmatchcase(name, pattern) for pattern in known):
+            return name
+    return None
 
 
 class ReferenceFinder:

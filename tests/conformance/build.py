@@ -120,10 +120,12 @@ def libbpf(version: str, big_endian: bool) -> Path:
     """libbpf's own C sources with a harness around them."""
     compiler = tool("cc")
     folder = BUILD / f"libbpf-{version}"
-    sources = [HERE / "libbpf" / name for name in ("harness.c", "answers.c", "Cargo.lock")]
+    crate = HERE / "libbpf" / f"v{version}"
+    sources = [HERE / "libbpf" / name for name in ("harness.c", "answers.c")]
+    sources += crate.glob("Cargo.lock")
     with _stale(folder, sources) as stale:
         if stale:
-            code = _debian_libbpf() if version == "1.1.2" else _crate_libbpf()
+            code = _crate_libbpf(crate) if crate.is_dir() else _debian_libbpf()
             _compile_libbpf(compiler, code, folder)
     return folder / ("harness-eb" if big_endian else "harness-el")
 
@@ -146,10 +148,9 @@ def _compile_libbpf(compiler: str, code: Path, folder: Path) -> None:
         run([compiler, *parts, "-o", f"harness-{order}", "-lelf", "-lz"], folder)
 
 
-def _crate_libbpf() -> Path:
+def _crate_libbpf(package: Path) -> Path:
     """The sources inside the crate libbpf-sys, which cargo fetches."""
     cargo = tool("cargo")
-    package = HERE / "libbpf"
     metadata = json.loads(run([cargo, "metadata", "--locked", "--format-version", "1"], package))
     (manifest,) = (
         entry["manifest_path"] for entry in metadata["packages"] if entry["name"] == "libbpf-sys"

@@ -67,6 +67,8 @@ def _count(loader: Loader, jobs: Sequence[Job], tally: Tally) -> None:
         else:
             tally.differences.append(f"{job.id}: {found}")
         for wanted, given in _error_pairs(theirs, own):
+            if wanted["text"].startswith(f"file {job.object}: "):
+                wanted["text"] = wanted["text"].partition(": ")[2]
             tally.errors += 1
             tally.texts += wanted == given
 

@@ -55,12 +55,15 @@ def _cilium(version: str, shim: str) -> Loader:
 
 LOADERS: Final = (
     Loader("libbpf@1.7.0", lambda big: build.libbpf("1.7.0", big)),
+    Loader("libbpf@1.5.0", lambda big: build.libbpf("1.5.0", big)),
     Loader("libbpf@1.1.2", lambda big: build.libbpf("1.1.2", big), big_endian=False),
+    Loader("libbpf@0.8.0", lambda big: build.libbpf("0.8.0", big), big_endian=False),
     _cilium("0.9.1", "v0.9"),
     _cilium("0.12.3", "v0.12"),
     _cilium("0.13.0", "v0.13"),
     _cilium("0.13.1", "v0.13"),
     _cilium("0.15.0", "v0.15"),
+    _cilium("0.19.0", "v0.15"),
     _cilium("0.22.0", "v0.15"),
     Loader("aya@0.14.0", lambda big: build.aya(), big_endian=False),
 )

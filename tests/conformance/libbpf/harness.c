@@ -6,6 +6,8 @@
  */
 #include "libbpf.c"
 
+#define VERSION (LIBBPF_MAJOR_VERSION * 100 + LIBBPF_MINOR_VERSION)
+
 static FILE *warnings, *debug_log;
 static char *warned;
 static size_t warned_size;
@@ -65,12 +67,12 @@ static void print_error(int err)
 	putchar('}');
 }
 
-static bool is_foreign(struct bpf_object *obj)
+/* Since 1.5 libbpf turns big-endian instructions around while it reads them. */
+static void turn_back(struct bpf_object *obj, struct bpf_insn *insn)
 {
-#if LIBBPF_MAJOR_VERSION == 1 && LIBBPF_MINOR_VERSION < 6
-	return false;
-#else
-	return !is_native_endianness(obj);
+#if VERSION >= 105
+	if (!is_native_endianness(obj))
+		bpf_insn_bswap(insn);
 #endif
 }
 
@@ -84,10 +86,7 @@ static void print_insns(struct bpf_object *obj, struct bpf_program *prog, bool l
 		if (linked && insn.code == (BPF_LD | BPF_IMM | BPF_DW) &&
 		    (insn.src_reg == BPF_PSEUDO_MAP_FD || insn.src_reg == BPF_PSEUDO_MAP_VALUE))
 			insn.imm = 0;
-#if LIBBPF_MINOR_VERSION >= 6
-		if (is_foreign(obj))
-			bpf_insn_bswap(&insn);
-#endif
+		turn_back(obj, &insn);
 		printf(i ? ",\"" : "\"");
 		for (size_t b = 0; b < sizeof(insn); b++)
 			printf("%02x", bytes[b]);
@@ -148,25 +147,44 @@ static struct bpf_object *open_all(const char *path, const char *btf)
 	LIBBPF_OPTS(bpf_object_open_opts, opts, .btf_custom_path = btf);
 	struct bpf_object *obj = bpf_object__open_file(path, &opts);
 	struct bpf_program *prog;
+	long err = libbpf_get_error(obj); /* before 1.0 an error is a pointer */
 
-	if (obj)
-		bpf_object__for_each_program(prog, obj)
-			bpf_program__set_autoload(prog, true);
+	if (err) {
+		errno = -err;
+		return NULL;
+	}
+	bpf_object__for_each_program(prog, obj)
+		bpf_program__set_autoload(prog, true);
 	return obj;
 }
 
+/* The steps of bpf_object_load() up to the one that gives programs to the kernel. */
 static int load(struct bpf_object *obj, const char *btf)
 {
 	int err = 0;
 
-	obj->btf_vmlinux = btf__parse(btf, NULL);
-	if (!obj->btf_vmlinux)
-		return -errno;
-#if LIBBPF_MINOR_VERSION >= 6
-	err = bpf_object_prepare(obj, NULL);
-	return err;
+	if (obj_needs_vmlinux_btf(obj)) { /* not that of the machine this runs on */
+		obj->btf_vmlinux = btf__parse(btf, NULL);
+		err = libbpf_get_error(obj->btf_vmlinux);
+		if (err) {
+			obj->btf_vmlinux = NULL;
+			return err;
+		}
+	}
+#if VERSION >= 106
+	return bpf_object_prepare(obj, NULL);
+#elif VERSION >= 105
+	err = bpf_object_prepare_token(obj);
+	err = err ?: bpf_object__probe_loading(obj);
+	err = err ?: bpf_object__load_vmlinux_btf(obj, false);
+	err = err ?: bpf_object__resolve_externs(obj, obj->kconfig);
+	err = err ?: bpf_object__sanitize_maps(obj);
+	err = err ?: bpf_object__init_kern_struct_ops_maps(obj);
+	err = err ?: bpf_object_adjust_struct_ops_autoload(obj);
+	err = err ?: bpf_object__relocate(obj, btf);
+	err = err ?: bpf_object__sanitize_and_load_btf(obj);
+	err = err ?: bpf_object__create_maps(obj);
 #else
-	/* the steps of bpf_object_load() up to the one that gives programs to the kernel */
 	err = bpf_object__probe_loading(obj);
 	err = err ?: bpf_object__load_vmlinux_btf(obj, false);
 	err = err ?: bpf_object__resolve_externs(obj, obj->kconfig);
@@ -175,10 +193,10 @@ static int load(struct bpf_object *obj, const char *btf)
 	err = err ?: bpf_object__init_kern_struct_ops_maps(obj);
 	err = err ?: bpf_object__create_maps(obj);
 	err = err ?: bpf_object__relocate(obj, btf);
+#endif
 	for (size_t i = 0; !err && i < obj->nr_programs; i++)
 		err = bpf_object__sanitize_prog(obj, &obj->programs[i]);
 	return err;
-#endif
 }
 
 static struct bpf_object *run(const char *path, const char *btf, bool linked, int *err)
