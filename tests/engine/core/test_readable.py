@@ -7,16 +7,16 @@ from __future__ import annotations
 
 import pytest
 
-from engine.btf.kinds import SecVar
+from engine.btf.kinds import Enumerator, SecVar
 from engine.core.candidates import Target
 from engine.core.prepare import prepare
 from engine.core.readable import unreadable
 from engine.elf.object import parse_object
 from engine.loaders import policy_of
-from tests.support.asm import call, exit_, ld_imm64
-from tests.support.btf_writer import BtfWriter
+from tests.support.asm import call, exit_, ld_imm64, ldx
+from tests.support.btf_writer import BtfWriter, member
 from tests.support.elf_writer import SHF_ALLOC, SHF_WRITE, ElfWriter
-from tests.support.relocating import AYA, CILIUM, LIBBPF
+from tests.support.relocating import AYA, CILIUM, LIBBPF, ObjectWriter, relo, said
 
 R_64, R_CALL = 1, 10
 
@@ -133,3 +133,33 @@ def test_who_reads_externs(section, type_name, readers):
         words = refused(writer, loader, externs(section, type_name))
         assert (words is None) is (loader in readers), loader
         assert words in (None, f"load BTF: reference to {section}: not supported")
+
+
+def with_enum64() -> ObjectWriter:
+    program = ObjectWriter()
+    program.btf.add_enum64("big", (Enumerator("A", 1 << 40),))
+    root = program.btf.add_struct("s", 4, [member("f", program.btf.int, 0)])
+    program.function("prog", ldx(4, 0, 1, 0) + exit_(), relo(root, "0:0", 0))
+    return program
+
+
+@pytest.mark.parametrize("loader", ["libbpf@0.8.0", LIBBPF])
+def test_old_libbpf_leaves_an_object_alone_whose_types_it_cannot_read(loader):
+    target = BtfWriter()
+    target.add_struct("s", 8, [member("f", target.int, 4)])
+    (function,) = with_enum64().relocate(target, loader).functions
+    assert function.after is not None
+    assert function.after[0].off == (4 if loader == LIBBPF else 0)
+
+
+def test_old_libbpf_reads_the_target_only_when_something_needs_it():
+    target = BtfWriter()
+    target.add_enum64("big", (Enumerator("A", 1 << 40),))
+    target.add_struct("s", 4, [member("f", target.int, 0)])
+    bare, relocated = ObjectWriter(), ObjectWriter()
+    bare.function("prog", exit_())
+    root = relocated.btf.add_struct("s", 4, [member("f", relocated.btf.int, 0)])
+    relocated.function("prog", ldx(4, 0, 1, 0) + exit_(), relo(root, "0:0", 0))
+    assert bare.relocate(target, "libbpf@0.8.0").error is None
+    assert "unknown kind" in said(relocated.relocate(target, "libbpf@0.8.0"))
+    assert "unknown kind" in said(bare.relocate(target, "cilium@0.9.1"))
