@@ -106,6 +106,8 @@ class _Reading:
         notes += self.libbpf.end()
         notes = notes[: max(limits.LOG_FACTS - len(errors), 0)]
         facts = (*errors, *notes)
+        if self.verifier.by_cilium or any(fact.kind == "poison-load" for fact in facts):
+            self.hints.add("cilium")
         sources = tuple(sorted({*self.hints, *(fact.source for fact in facts)}))
         return LogReport(
             facts,

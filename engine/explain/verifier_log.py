@@ -65,6 +65,8 @@ class VerifierReader:
     replaced: int | None = None
     finished: bool = False
     """Whether the verifier's last line was seen."""
+    by_cilium: bool = False
+    """Whether cilium/ebpf's comment on a poisoned instruction was seen."""
 
     def feed(self, number: int, line: str) -> LogFact | None:
         """Read one line; gives a finding, or one that replaces the last one (same `line`)."""
@@ -101,6 +103,7 @@ class VerifierReader:
             return
         found = SourceLine(match[1].strip(), match[2] or "", int(match[3] or 0))
         if found.text.startswith(_POISONED_LINE):
+            self.by_cilium = True
             # cilium/ebpf puts this in place of the line, which may follow behind a colon.
             old = found.text.removeprefix(_POISONED_LINE).removeprefix(":").strip()
             self.poisoned = SourceLine(old, found.file, found.number) if old else self.source
