@@ -226,6 +226,8 @@ class LoaderPolicy:
     """An error tells the function that it happened in."""
     relocates_subprograms: bool
     """Functions of .text are relocated on their own; else only as part of a program."""
+    hides_functions: bool
+    """A global function that the object hides becomes static, whatever its BTF says."""
     anonymous_matches_any: bool
     """An anonymous enum or FWD is compatible with a named one."""
     missing_values_refused: bool

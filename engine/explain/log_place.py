@@ -25,11 +25,11 @@ from engine.explain.story_ask import short_name
 from engine.explain.words import Piece, Text, code, text
 from engine.flow.jumps import check_jumps
 from engine.flow.verdict import judge
-from engine.loaders import policy_of
+from engine.loaders import newest_of
 from engine.loaders.link import LinkedProgram, link_object
 from engine.loaders.link import Piece as LinkedPiece
 
-_USUAL = {"cilium": "cilium@0.22.0", "aya": "aya@0.14.0", "libbpf": "libbpf@1.7.0"}
+_TOLD_BY_LOGS = ("cilium", "aya", "libbpf")
 _POISON = frozenset({"poison-call", "poison-load", "poison-told"})
 _WRONG_SHARE = 0.1
 """Opcodes of the log that may differ from those of the program it is taken for."""
@@ -62,7 +62,7 @@ def place(
     policy = policy or _guess(report)
     programs = _link(prepared, target, policy)
     if not any(program.insns for program in programs):
-        policy = policy_of(_USUAL["libbpf"])
+        policy = newest_of("libbpf")
         programs = _link(prepared, None, policy)
     bench = _Bench(prepared, programs, policy, target, release)
     facts = tuple(_placed(fact, report.codes, bench) for fact in report.facts)
@@ -70,10 +70,10 @@ def place(
 
 
 def _guess(report: LogReport) -> LoaderPolicy:
-    for source in ("cilium", "aya", "libbpf"):
+    for source in _TOLD_BY_LOGS:
         if source in report.sources:
-            return policy_of(_USUAL[source])
-    return policy_of(_USUAL["libbpf"])
+            return newest_of(source)
+    return newest_of("libbpf")
 
 
 def _link(

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 from engine.btf.kinds import BtfKind, ByteOrder
-from engine.core.patch import POISON_CALL, POISON_LOAD
+from engine.core.patch import BAD_RELO, POISON_CALL, POISON_LOAD
 from engine.core.prepare import PreparedObject
 from engine.core.result import Relocation
 from engine.flow.rodata import frozen_sections
 from engine.insn import opcodes as op
 from engine.insn.codec import Insn
+from engine.loaders import policy_of
 from engine.loaders.link import LinkedProgram, Piece
 from engine.loaders.references import (
-    PSEUDO_BTF_ID,
     PSEUDO_CALL,
     PSEUDO_FUNC,
     PSEUDO_MAP_VALUE,
@@ -27,8 +28,6 @@ EXIT: Final = op.JMP | op.EXIT
 _STATIC: Final = 0
 """BTF_FUNC_STATIC of Linux include/uapi/linux/btf.h."""
 _HIDDEN: Final = frozenset({"hidden", "internal"})
-_HIDES: Final = frozenset({"libbpf", "kernel"})
-"""Families that make a hidden global function static, whatever its BTF says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,19 +59,20 @@ class Code:
 
     def end_of(self, start: int) -> int:
         """One past the last slot of the function that begins at `start`."""
-        later = [other for other in self.starts if other > start]
-        return later[0] if later else len(self.insns)
+        later = bisect_right(self.starts, start)
+        return self.starts[later] if later < len(self.starts) else len(self.insns)
 
 
 def is_poison(insns: Sequence[Insn], slot: int) -> bool:
     """Whether the instruction in a slot is one that loaders write in place of a value."""
-    return insns[slot] in (POISON_CALL, POISON_LOAD[0])
+    insn = insns[slot]
+    return insn.imm == BAD_RELO and insn in (POISON_CALL, POISON_LOAD[0])
 
 
 def code_of(prepared: PreparedObject, program: LinkedProgram, loader: str) -> Code:
     """Bring a linked program into the form that is explored; `program.insns` must not be None."""
     insns = program.insns or ()
-    hides = loader.partition("@")[0] in _HIDES
+    hides = policy_of(loader).hides_functions
     return Code(
         insns,
         tuple(piece.start for piece in program.pieces) or (0,),
@@ -180,7 +180,6 @@ def frozen_place(code: Code, slot: int) -> tuple[str, int] | None:
 __all__ = [
     "CALL",
     "EXIT",
-    "PSEUDO_BTF_ID",
     "Code",
     "Poison",
     "call_target",

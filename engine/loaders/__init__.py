@@ -6,7 +6,7 @@ from engine.core.policy import LoaderPolicy
 from engine.errors import UnknownLoader
 from engine.loaders import aya, cilium, kernel, libbpf
 
-__all__ = ["all_policies", "policy_of", "prints_debug_lines"]
+__all__ = ["all_policies", "newest_of", "policy_of", "prints_debug_lines"]
 
 _POLICIES: dict[str, LoaderPolicy] = {
     policy.id: policy for module in (libbpf, cilium, aya, kernel) for policy in module.POLICIES
@@ -16,6 +16,14 @@ _POLICIES: dict[str, LoaderPolicy] = {
 def all_policies() -> tuple[LoaderPolicy, ...]:
     """Every known loader version, by loader, newest first."""
     return tuple(_POLICIES.values())
+
+
+def newest_of(family: str) -> LoaderPolicy:
+    """The newest known version of a loader, `libbpf`; raises UnknownLoader."""
+    for policy in all_policies():
+        if policy.family == family:
+            return policy
+    return policy_of(family)
 
 
 def prints_debug_lines(loader: str) -> bool:

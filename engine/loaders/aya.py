@@ -74,6 +74,7 @@ V0_14_0 = LoaderPolicy(
     errors_stop_object=True,
     names_error_function=False,
     relocates_subprograms=False,
+    hides_functions=False,
     anonymous_matches_any=False,
     missing_values_refused=False,
     new_value_errors_poison=True,

@@ -68,6 +68,7 @@ V0_22_0 = LoaderPolicy(
     errors_stop_object=False,
     names_error_function=True,
     relocates_subprograms=False,
+    hides_functions=False,
     anonymous_matches_any=True,
     missing_values_refused=False,
     new_value_errors_poison=False,

@@ -48,6 +48,7 @@ V1_7_0 = LoaderPolicy(
     errors_stop_object=True,
     names_error_function=True,
     relocates_subprograms=True,
+    hides_functions=True,
     anonymous_matches_any=True,
     missing_values_refused=False,
     new_value_errors_poison=False,
