@@ -76,6 +76,8 @@ def _parser() -> argparse.ArgumentParser:
     _add_serve(verbs)
     _add_compile(verbs)
     _add_relocate(verbs)
+    _add_explain(verbs)
+    _add_log(verbs)
     _add_kernels(verbs)
     _add_btf(verbs)
     loaders = verbs.add_parser("loaders", help="list the loader versions")
@@ -133,6 +135,28 @@ def _add_relocate(verbs: _Verbs[_Parser]) -> None:
     )
     _add_compiler_options(relocate)
     relocate.set_defaults(module="relocate")
+
+
+def _add_explain(verbs: _Verbs[_Parser]) -> None:
+    explain = verbs.add_parser("explain", help="say why relocations came out as they did")
+    explain.add_argument("program", metavar="F.o|F.c")
+    explain.add_argument("--kernel", metavar="ID", required=True)
+    explain.add_argument("--loader", metavar="ID", required=True)
+    explain.add_argument("--relocation", type=int, metavar="N", help="only number N")
+    explain.add_argument("--json", action="store_true", help="as JSON")
+    _add_compiler_options(explain)
+    explain.set_defaults(module="explain")
+
+
+def _add_log(verbs: _Verbs[_Parser]) -> None:
+    log = verbs.add_parser("log", help="say what a log of a verifier or loader means")
+    log.add_argument("log", metavar="FILE", help="- is standard input")
+    log.add_argument("--object", dest="program", metavar="F.o|F.c", help="what was loaded")
+    log.add_argument("--kernel", metavar="ID", help="where it was loaded")
+    log.add_argument("--loader", metavar="ID", help="what loaded it")
+    log.add_argument("--json", action="store_true", help="as JSON")
+    _add_compiler_options(log)
+    log.set_defaults(module="log")
 
 
 def _add_compiler_options(parser: argparse.ArgumentParser) -> None:

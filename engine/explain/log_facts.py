@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
-from engine.explain.words import Text
+from engine.explain.words import Text, printable
 
 if TYPE_CHECKING:
     from engine.btf.ext import LineInfo
@@ -105,4 +105,4 @@ class LogReport:
 def said(line: str) -> str:
     """A line of the log as it is kept in a finding."""
     line = line.strip()
-    return line if len(line) <= LONGEST_SAID else line[: LONGEST_SAID - 3] + "..."
+    return printable(line if len(line) <= LONGEST_SAID else line[: LONGEST_SAID - 3] + "...", 2000)

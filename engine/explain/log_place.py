@@ -66,7 +66,9 @@ def place(
         programs = _link(prepared, None, policy)
     bench = _Bench(prepared, programs, policy, target, release)
     facts = tuple(_placed(fact, report.codes, bench) for fact in report.facts)
-    return replace(report, facts=facts)
+    first = next((fact.place for fact in facts if fact.weight == "error" and fact.place), None)
+    summary = report.summary if first is None else text(report.summary, " ", first.words)
+    return replace(report, facts=facts, summary=summary)
 
 
 def _guess(report: LogReport) -> LoaderPolicy:

@@ -116,7 +116,7 @@ def _encoding(head: bytes) -> str:
     even, odd = sample[::2].count(0), sample[1::2].count(0)
     if max(even, odd) > len(sample) // 3 and min(even, odd) <= max(even, odd) // 8:
         return "utf-16-le" if odd > even else "utf-16-be"
-    if len(sample.translate(None, _CONTROLS)) < len(sample) - len(sample) // 50:
+    if len(sample) - len(sample.translate(None, _CONTROLS)) > 16 + len(sample) // 50:
         return "binary"
     try:
         head.decode()

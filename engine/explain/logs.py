@@ -55,7 +55,9 @@ class _Reading:
     def feed(self, number: int, line: str) -> None:
         """Give a line to whoever knows it; most are instructions and states of registers."""
         if _LISTING.match(line):
-            self.verifier.feed(number, line)
+            fact = self.verifier.feed(number, line)
+            if fact is not None:
+                self._add(fact)
             return
         if _STATE.match(line) and "invalid" not in line and "read_ok" not in line:
             return

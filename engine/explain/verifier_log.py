@@ -17,10 +17,10 @@ from typing import Final
 
 from engine.explain.log_facts import LogFact, SourceLine, said
 from engine.explain.verifier_texts import Complaint, complaint_of
-from engine.explain.words import code, text
+from engine.explain.words import code, printable, text
 
 _INSN: Final = re.compile(r"\s*(\d+): \(([0-9a-f]{2})\) (.*)")
-_SOURCE: Final = re.compile(r"\s*; (.*?)(?: @ (\S*):(\d+)(?::\d+)?)?$")
+_SOURCE: Final = re.compile(r"\s*; (.*?)(?: @ (\S*?):(\d+)(?::\d+)?)?$")
 _POISONED_LINE: Final = "instruction poisoned by CO-RE"
 _REPLACED: Final = re.compile(r"\s*(\d+): <invalid CO-RE relocation>")
 _UNRESOLVED: Final = re.compile(r"failed to resolve CO-RE relocation (<.*)")
@@ -28,7 +28,7 @@ SPEC: Final = re.compile(r"<(\w+)> \[\d+\] (.*)")
 _ENUM_SPEC: Final = re.compile(r"(.*::\S+) = .*")
 _FIELD_SPEC: Final = re.compile(r"(.*?) \([\d:]* @ offset [\d.]+\)")
 _HEADLINE: Final = re.compile(r"\s*Verification failed: (.*)")
-_AT: Final = re.compile(r"\s*(?:\S+ @ (\S+):(\d+)(?::\d+)?|insn (\d+))\s*$")
+_AT: Final = re.compile(r"\s*(?:\S+ @ (\S+?):(\d+)(?::\d+)?|insn (\d+))\s*$")
 _MARKED: Final = re.compile(r">>> (\d+) \| \([0-9a-f]{2}\) (.*)")
 _SECTIONS: Final = ("Reason:", "At:", "Causal path:", "Suggestion:")
 _LISTED: Final = 8192
@@ -77,7 +77,8 @@ class VerifierReader:
         match = _INSN.match(line)
         if match is not None:
             self._see(int(match[1]), int(match[2], 16), match[3])
-            return None
+            # Pasting may have joined the instruction and the complaint.
+            return self._complain(number, line) if " invalid func " in line else None
         if line.lstrip().startswith("; "):
             self._see_source(line)
             return None
@@ -101,7 +102,9 @@ class VerifierReader:
         match = _SOURCE.match(line)
         if match is None:
             return
-        found = SourceLine(match[1].strip(), match[2] or "", int(match[3] or 0))
+        found = SourceLine(
+            printable(match[1].strip()), printable(match[2] or ""), int(match[3] or 0)
+        )
         if found.text.startswith(_POISONED_LINE):
             self.by_cilium = True
             # cilium/ebpf puts this in place of the line, which may follow behind a colon.
@@ -200,10 +203,10 @@ class VerifierReader:
             if at is not None and at[3] and self.last.insn is None:
                 return self._keep(replace(self.last, insn=int(at[3])))
             if at is not None and at[1] and self.last.source_line is None:
-                place = SourceLine("", at[1], int(at[2]))
+                place = SourceLine("", printable(at[1]), int(at[2]))
                 return self._keep(replace(self.last, source_line=place))
         if self.section == "Reason:" and self.last.kind == "verifier-report":
-            return self._keep(replace(self.last, cause=text(self.last.cause, " ", line)))
+            return self._keep(replace(self.last, cause=text(self.last.cause, " ", printable(line))))
         if self.section == "Suggestion:" and self.last.kind == "verifier-report":
             return self._keep(
                 replace(self.last, fix=text(self.last.fix, " " * bool(self.last.fix), line))
