@@ -1,0 +1,76 @@
+"""plain-bitfield: the bits of a bitfield are taken from where they were at compile time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from engine.core.kinds import CoreReloKind
+from engine.lint.places import place_of
+from engine.lint.rule import Finding, Rule
+from engine.lint.scene import Row, Scene
+
+ID = "plain-bitfield"
+
+_EXAMPLE = """\
+struct task_struct { unsigned int sched_reset_on_fork : 1, no_cgroup_migration : 1; } KERNEL;
+
+SEC("tp_btf/sched_switch") int prog(unsigned long long *ctx)
+{
+	struct task_struct *task = (void *)ctx[1];
+
+	out = task->no_cgroup_migration;
+	return 0;
+}
+"""
+_COUNTER_EXAMPLE = """\
+struct task_struct { unsigned int sched_reset_on_fork : 1, no_cgroup_migration : 1; } KERNEL;
+
+SEC("tp_btf/sched_switch") int prog(unsigned long long *ctx)
+{
+	struct task_struct *task = (void *)ctx[1];
+
+	out = BPF_CORE_READ_BITFIELD(task, no_cgroup_migration);
+	return 0;
+}
+"""
+
+_SHIFTS = (CoreReloKind.FIELD_LSHIFT_U64, CoreReloKind.FIELD_RSHIFT_U64)
+_HINT = "Read it with BPF_CORE_READ_BITFIELD, or BPF_CORE_READ_BITFIELD_PROBED behind a pointer."
+
+
+def check(scene: Scene) -> Iterator[Finding]:
+    """Offsets of bitfields without the shifts that the macros ask for."""
+    btf = scene.prepared.btf
+    if btf is None:
+        return
+    shifted = {_access(row) for row in scene.rows if row.relocation.kind in _SHIFTS}
+    for row in scene.rows:
+        if row.relocation.kind is not CoreReloKind.FIELD_BYTE_OFFSET or _access(row) in shifted:
+            continue
+        local = place_of(row.local, btf)
+        if local is not None and local.bits:
+            text = (
+                f"{row.name} is a bitfield; only its bytes are relocated, its bits "
+                "are taken from where they were when the program was compiled"
+            )
+            yield scene.finding(ID, "warning", text, row, _HINT)
+            continue
+        found = place_of(row.matched, scene.kernel.target.btf)
+        if local is not None and found is not None and found.bits:
+            text = f"{row.name} is a bitfield there, and is read as a whole number"
+            yield scene.finding(ID, "warning", text, row, _HINT)
+
+
+def _access(row: Row) -> object:
+    local = row.local
+    return row.function.name, row.relocation.access, None if local is None else local.root_id
+
+
+RULE = Rule(
+    ID,
+    "warning",
+    "A bitfield is read without the macro that takes its bits from where the kernel has them.",
+    _EXAMPLE,
+    _COUNTER_EXAMPLE,
+    check,
+)
