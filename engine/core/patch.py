@@ -158,6 +158,8 @@ def _patch_load(
     ):
         raise Refusal("EINVAL", f"insn #{at} (LDIMM64) has unexpected form")
     imm = insn.imm & U32 | (second.imm & U32) << 32
+    if policy.wide_load_is_sum:
+        imm = (insn.imm + (second.imm << 32)) & U64
     if policy.checks_value and value.validate and imm != value.orig:
         raise _unexpected(at, "LDIMM64", imm, value)
     insns[at] = insn._replace(imm=signed32(value.new))

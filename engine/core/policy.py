@@ -121,8 +121,8 @@ class EnumSign(Enum):
     """Always sign-extended."""
     DECLARED = auto()
     """As the enum's kind_flag says."""
-    SIGNED_32 = auto()
-    """Signed, then cut to 32 bits."""
+    CUT = auto()
+    """Cut to 32 bits, the upper ones are 0."""
 
 
 class MatchRule(Enum):
@@ -265,6 +265,11 @@ class LoaderPolicy:
     reading: ReadingRules = field(default_factory=ReadingRules)
     ignores_unreadable_btf: bool = False
     """An object whose BTF cannot be read and is not needed for maps is not relocated at all."""
+    wide_load_is_sum: bool = False
+    """The value in a two-slot load is read as the sum of two signed halves: bit 31 carries."""
+    newer_kind_text: str = "can't read types: type id {}: unknown kind: Unknown ({})"
+    """The error for a type of a newer kind, with its id and kind; `newer_kind_note` goes before."""
+    newer_kind_note: str = ""
     target_read_late: bool = False
     """The target's BTF is read when a relocation, or a program's attach point, needs it."""
     kconfig_externs: frozenset[str] = frozenset()

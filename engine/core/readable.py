@@ -58,14 +58,23 @@ def unreadable(
 def unreadable_target(target: Target, policy: LoaderPolicy) -> LoaderError | None:
     """The error with which this loader version refuses the kernel's types, if it does."""
     newer = _first_newer(target.btf, policy.newest_kind)
-    return None if newer is None else LoaderError(policy.target_btf_error, newer)
+    if newer is None:
+        return None
+    return LoaderError(policy.target_btf_error, policy.newer_kind_text.format(*newer))
+
+
+def unreadable_notes(target: Target, policy: LoaderPolicy) -> Iterator[str]:
+    """What the loader prints, besides its error, when it cannot read the target."""
+    newer = _first_newer(target.btf, policy.newest_kind)
+    if newer is not None and policy.newer_kind_note:
+        yield policy.newer_kind_note.format(*newer)
 
 
 def _object_faults(prepared: PreparedObject, policy: LoaderPolicy) -> Iterator[str]:
     if prepared.btf is not None:
         newer = _first_newer(prepared.btf, policy.newest_kind)
         if newer is not None:
-            yield newer
+            yield f"load BTF: {policy.newer_kind_text.format(*newer)}"
         yield from _extern_faults(prepared.btf, policy.reading)
     yield from _section_faults(prepared, policy.reading)
     yield from _reference_faults(prepared, policy.reading)
@@ -76,21 +85,15 @@ def _object_faults(prepared: PreparedObject, policy: LoaderPolicy) -> Iterator[s
                     yield f"invalid BTF relocation kind `{relo.kind}`"
 
 
-def _first_newer(btf: Btf, newest: BtfKind) -> str | None:
-    """The first type of a kind that the loader does not know, remembered per BTF."""
+def _first_newer(btf: Btf, newest: BtfKind) -> tuple[int, int] | None:
+    """Id and kind of the first type of a kind that the loader does not know, kept per BTF."""
     if newest >= BtfKind.ENUM64:
         return None
     key = f"core.newer-than.{int(newest)}"
     if key not in btf.caches:
-        btf.caches[key] = next(
-            (
-                f"type id {number}: unknown kind {int(btf.kind(number))}"
-                for number in range(btf.first_id, len(btf))
-                if btf.kind(number) > newest
-            ),
-            None,
-        )
-    found: str | None = btf.caches[key]
+        kinds = ((number, int(btf.kind(number))) for number in range(btf.first_id, len(btf)))
+        btf.caches[key] = next((row for row in kinds if row[1] > newest), None)
+    found: tuple[int, int] | None = btf.caches[key]
     return found
 
 

@@ -11,7 +11,7 @@ from engine.core.grouped import GroupedRelocator
 from engine.core.kinds import CoreReloKind
 from engine.core.policy import LoaderPolicy, ModuleSearch, Strategy
 from engine.core.prepare import PreparedObject, prepare
-from engine.core.readable import as_read, unreadable
+from engine.core.readable import as_read, unreadable, unreadable_notes
 from engine.core.result import FunctionResult, LoaderError, ObjectResult
 from engine.core.sequential import SequentialRelocator
 from engine.core.work import DebugSink, FunctionWork, Record, Run
@@ -93,6 +93,10 @@ def _relocate(
     debug: DebugSink | None,
 ) -> LoaderError | None:
     refused = unreadable(prepared, target, policy)
+    if refused is not None and debug is not None:
+        for note in unreadable_notes(target, policy):
+            debug("debug", note)
+        debug("warning", refused.text)
     if refused is not None or prepared.btf is None or not prepared.ext.core_relos:
         return refused
     run = Run(prepared.btf, prepared.ext, target, policy, debug)

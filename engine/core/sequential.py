@@ -95,7 +95,7 @@ class SequentialRelocator:
         local = self._local(record)
         steps.insert(0, Step(StepKind.LOCAL, spec=local, type_id=root.id))
         if run.debug is not None:
-            run.note(prefix + spec_text(local, run.local_btf))
+            run.note(prefix + spec_text(local, run.local_btf, run.policy.enum_sign))
         if local.kind is CoreReloKind.TYPE_ID_LOCAL:
             return local, RelocValue(root.id, root.id, validate=False)
         return local, self._choose(record, local, steps, prefix)
@@ -211,14 +211,14 @@ class SequentialRelocator:
         match = match_spec(local, run.local_btf, btf, type_id, run.policy, run.warn)
         if match.refusal is not None:
             code = match.refusal.code
+            told = spec_text(match.spec, btf, run.policy.enum_sign)
             raise Refusal(
-                code,
-                f"error matching candidate #{number} {spec_text(match.spec, btf)}: "
-                f"{errno_number(code)}",
+                code, f"error matching candidate #{number} {told}: {errno_number(code)}"
             ) from match.refusal
         if run.debug is not None:
             word = "matching" if match.matched else "non-matching"
-            run.note(f"{prefix}{word} candidate #{number} {spec_text(match.spec, btf)}")
+            told = spec_text(match.spec, btf, run.policy.enum_sign)
+            run.note(f"{prefix}{word} candidate #{number} {told}")
         if not match.matched and number >= limits.TRACED_CANDIDATES:
             return None
         if not match.matched:

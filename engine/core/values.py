@@ -111,7 +111,7 @@ def enum_number(value: int, enum: BtfType, sign: EnumSign) -> int:
     """An enumerator as the unsigned 64-bit number that a loader computes with."""
     if enum.kind is BtfKind.ENUM and sign is EnumSign.EXTENDED:
         value = (value & U32) - ((value & 1 << 31) << 1)
-    if sign is EnumSign.SIGNED_32:
+    if sign is EnumSign.CUT:
         return value & U32
     return value & U64
 

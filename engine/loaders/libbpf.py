@@ -106,10 +106,16 @@ V0_8_0 = replace(
     ignores_unreadable_btf=True,
     kconfig_externs=frozenset({"CONFIG_*", "LINUX_KERNEL_VERSION"}),
     weak_kconfig_externs=frozenset(),
+    newer_kind_text="failed to parse target BTF: -22",
+    newer_kind_note="Unsupported BTF_KIND:{1}",
+    enum_sign=EnumSign.CUT,
+    wide_load_is_sum=True,
     notes=(
         *V1_1_2.notes,
         "ENUM64 cannot be read until v1.0.0 (b63c5183); an object with it that has no maps is "
         "then not relocated at all",
+        "values have 32 bits until v1.0.0 (b63c5183); one with bit 31 set never equals the one "
+        "in the instruction, which is an error",
         "type_matches is not known until v1.0.0 (7410ddc0)",
     ),
 )

@@ -32,7 +32,7 @@ def arguments(given: Sequence[str] | None) -> argparse.Namespace:
         help="only this one, as libbpf@1.7.0 (may be repeated)",
     )
     parser.add_argument(
-        "--stage", choices=sets.STAGES, help="only after CO-RE relocation (core), or linked"
+        "--stage", choices=sets.STAGES, help="only one: after CO-RE relocation (core), linked, log"
     )
     what = parser.add_mutually_exclusive_group()
     what.add_argument(
@@ -88,13 +88,18 @@ def selftests(options: argparse.Namespace) -> int:
     good = check(folder, table)
     for stage in [options.stage] if options.stage else sets.STAGES:
         jobs = list(case_jobs(folder, table, stage))
-        tallies = (compare(loader, jobs, stage) for loader in chosen(options))
+        tallies = (compare(loader, jobs, stage) for loader in chosen(options, stage))
         good &= report(f"their objects, stage {stage}: {len(jobs)} with a BTF", tallies)
     return 0 if good else 1
 
 
-def chosen(options: argparse.Namespace) -> list[Loader]:
-    return [loader for loader in LOADERS if not options.loader or loader.id in options.loader]
+def chosen(options: argparse.Namespace, stage: str) -> list[Loader]:
+    return [
+        loader
+        for loader in LOADERS
+        if (not options.loader or loader.id in options.loader)
+        and (loader.has_log or stage != "log")
+    ]
 
 
 def main(given: Sequence[str] | None = None) -> int:
@@ -106,7 +111,7 @@ def main(given: Sequence[str] | None = None) -> int:
     good = True
     for stage in [options.stage] if options.stage else sets.STAGES:
         for title, jobs in job_sets(options, stage):
-            tallies = (compare(loader, jobs, stage) for loader in chosen(options))
+            tallies = (compare(loader, jobs, stage) for loader in chosen(options, stage))
             good &= report(f"{title}, stage {stage}: {len(jobs)} objects with a BTF", tallies)
     return 0 if good else 1
 

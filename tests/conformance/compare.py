@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import zip_longest
 
 from tests.conformance import ours
 from tests.conformance.answers import difference
@@ -45,11 +46,12 @@ def compare(loader: Loader, jobs: Iterable[Job], stage: str) -> Tally:
     asked = [job for job in jobs if loader.takes(job)]
     if not asked:
         tally.skipped = "it takes none of these objects"
-    elif not ours.links(asked, loader.id):
+    elif stage == "linked" and not ours.links(asked, loader.id):
         tally.skipped = "coreplay does not link for this loader"
     else:
         try:
-            _count(loader, asked, tally)
+            count = _count_logs if stage == "log" else _count
+            count(loader, asked, tally)
         except Unavailable as reason:
             tally.skipped = str(reason)
     return tally
@@ -71,6 +73,22 @@ def _count(loader: Loader, jobs: Sequence[Job], tally: Tally) -> None:
                 wanted["text"] = wanted["text"].partition(": ")[2]
             tally.errors += 1
             tally.texts += wanted == given
+
+
+def _count_logs(loader: Loader, jobs: Sequence[Job], tally: Tally) -> None:
+    real = loader.run(jobs)
+    mine = ours.logs(jobs, loader.id)
+    for job in jobs:
+        theirs, own = real[job.id]["log"].splitlines(), mine[job.id].splitlines()
+        tally.compared += 1
+        if theirs == own:
+            tally.identical += 1
+            continue
+        pairs = zip_longest(theirs, own, fillvalue="the end")
+        number, (wanted, given) = next(
+            (number, pair) for number, pair in enumerate(pairs, 1) if pair[0] != pair[1]
+        )
+        tally.differences.append(f"{job.id}: line {number} is {given!r}, not {wanted!r}")
 
 
 def _error_pairs(real: dict, own: dict) -> Iterable[tuple[dict, dict | None]]:

@@ -13,7 +13,8 @@ from tests.support.tree import ROOT
 
 GOLDEN: Final = ROOT / "tests" / "golden"
 BUILD: Final = ROOT / "build" / "conformance"
-STAGES: Final = ("core", "linked")
+STAGES: Final = ("core", "linked", "log")
+"""After CO-RE relocation; as BPF_PROG_LOAD gets it; what libbpf prints while it relocates."""
 _BIG_ENDIAN: Final = 2
 _TARGETS = ("own-same", "own-moved", "own-odd", "own14-same", "own14-moved", "own14-odd")
 

@@ -6,6 +6,7 @@ import json
 import subprocess
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 from typing import Final
@@ -22,9 +23,10 @@ class Loader:
     id: str
     make: Callable[[bool], Path]
     big_endian: bool = True
+    has_log: bool = False
 
     def takes(self, job: Job) -> bool:
-        return self.big_endian or not job.is_big_endian
+        return (self.big_endian or not job.is_big_endian) and (self.has_log or job.stage != "log")
 
     def run(self, jobs: Iterable[Job]) -> dict[str, Answer]:
         """Answer all jobs, sorted by target, as harnesses keep only one in memory."""
@@ -49,15 +51,20 @@ def _ask(harness: Path, folder: Path, jobs: list[Job]) -> dict[str, Answer]:
     return {job.id: completed(answer, job.path) for job, answer in zip(jobs, answers, strict=True)}
 
 
+def _libbpf(version: str, *, big_endian: bool = True) -> Loader:
+    make = partial(build.libbpf, version)
+    return Loader(f"libbpf@{version}", make, big_endian=big_endian, has_log=True)
+
+
 def _cilium(version: str, shim: str) -> Loader:
     return Loader(f"cilium@{version}", lambda big: build.cilium(version, shim))
 
 
 LOADERS: Final = (
-    Loader("libbpf@1.7.0", lambda big: build.libbpf("1.7.0", big)),
-    Loader("libbpf@1.5.0", lambda big: build.libbpf("1.5.0", big)),
-    Loader("libbpf@1.1.2", lambda big: build.libbpf("1.1.2", big), big_endian=False),
-    Loader("libbpf@0.8.0", lambda big: build.libbpf("0.8.0", big), big_endian=False),
+    _libbpf("1.7.0"),
+    _libbpf("1.5.0"),
+    _libbpf("1.1.2", big_endian=False),
+    _libbpf("0.8.0", big_endian=False),
     _cilium("0.9.1", "v0.9"),
     _cilium("0.12.3", "v0.12"),
     _cilium("0.13.0", "v0.13"),

@@ -4,9 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from functools import lru_cache
 from pathlib import Path
 
 from app.services.batch import Batch
+from engine.btf.decode import Btf
+from engine.core.candidates import Target
+from engine.core.prepare import PreparedObject, prepare
+from engine.core.relocate import relocate_object
+from engine.elf.object import parse_object
+from engine.loaders import policy_of
 from tests.conformance.answers import Answer
 from tests.conformance.jobs import Job
 
@@ -27,6 +34,32 @@ def run(jobs: Iterable[Job], loader: str) -> dict[str, Answer]:
         }
         answers[job.id] = batch.answer(json.dumps(line))
     return answers
+
+
+def logs(jobs: Iterable[Job], loader: str) -> dict[str, str]:
+    """What coreplay says that the loader prints while it relocates."""
+    policy = policy_of(loader)
+    said = {}
+    for job in jobs:
+        lines: list[str] = []
+        relocate_object(
+            _object(job.path),
+            Target(_btf(job.btf)),
+            policy,
+            debug=lambda level, text, lines=lines: lines.append(f"{level}: {text}\n"),
+        )
+        said[job.id] = "".join(lines)
+    return said
+
+
+@lru_cache(maxsize=24)
+def _object(path: Path) -> PreparedObject:
+    return prepare(parse_object(path.read_bytes()))
+
+
+@lru_cache(maxsize=24)
+def _btf(path: Path) -> Btf:
+    return Btf.parse(path.read_bytes())
 
 
 def links(jobs: list[Job], loader: str) -> bool:

@@ -12,7 +12,7 @@ static FILE *warnings, *debug_log;
 static char *warned;
 static size_t warned_size;
 
-static const char *const levels[] = { "warn", "info", "debug" };
+static const char *const levels[] = { "warning", "info", "debug" };
 
 static int take_note(enum libbpf_print_level level, const char *format, va_list list)
 {
@@ -199,7 +199,7 @@ static int load(struct bpf_object *obj, const char *btf)
 	return err;
 }
 
-static struct bpf_object *run(const char *path, const char *btf, bool linked, int *err)
+static struct bpf_object *run(const char *path, const char *btf, bool linked, FILE *log, int *err)
 {
 	struct bpf_object *obj;
 
@@ -210,7 +210,9 @@ static struct bpf_object *run(const char *path, const char *btf, bool linked, in
 		return NULL;
 	}
 	start_listening(); /* of warnings, those of the relocation count */
+	debug_log = log;
 	*err = obj->btf_ext ? bpf_object__relocate_core(obj, btf) : 0;
+	debug_log = NULL;
 	if (*err || !linked)
 		return obj;
 	bpf_object__close(obj);
@@ -223,14 +225,15 @@ static struct bpf_object *run(const char *path, const char *btf, bool linked, in
 static void answer(const char *id, const char *path, const char *btf, const char *stage)
 {
 	bool linked = !strcmp(stage, "linked");
-	char *log = NULL;
-	size_t log_size = 0;
+	char *said = NULL;
+	size_t said_size = 0;
+	FILE *log = NULL;
 	int err = 0;
 	struct bpf_object *obj;
 
 	if (!strcmp(stage, "log"))
-		debug_log = open_memstream(&log, &log_size);
-	obj = run(path, btf, linked, &err);
+		log = open_memstream(&said, &said_size);
+	obj = run(path, btf, linked, log, &err);
 	fputs("{\"id\":", stdout);
 	print_text(id, strlen(id));
 	fputs(",\"programs\":{", stdout);
@@ -243,12 +246,11 @@ static void answer(const char *id, const char *path, const char *btf, const char
 		print_error(err);
 	else
 		fputs("null", stdout);
-	if (debug_log) {
-		fclose(debug_log);
-		debug_log = NULL;
+	if (log) {
+		fclose(log);
 		fputs(",\"log\":", stdout);
-		print_text(log, log_size);
-		free(log);
+		print_text(said, said_size);
+		free(said);
 	}
 	puts("}");
 	fflush(stdout);

@@ -161,5 +161,11 @@ def test_old_libbpf_reads_the_target_only_when_something_needs_it():
     root = relocated.btf.add_struct("s", 4, [member("f", relocated.btf.int, 0)])
     relocated.function("prog", ldx(4, 0, 1, 0) + exit_(), relo(root, "0:0", 0))
     assert bare.relocate(target, "libbpf@0.8.0").error is None
-    assert "unknown kind" in said(relocated.relocate(target, "libbpf@0.8.0"))
-    assert "unknown kind" in said(bare.relocate(target, "cilium@0.9.1"))
+    lines: list[tuple[str, str]] = []
+    result = relocated.relocate(
+        target, "libbpf@0.8.0", debug=lambda level, text: lines.append((level, text))
+    )
+    assert said(result) == "failed to parse target BTF: -22"
+    assert lines == [("debug", "Unsupported BTF_KIND:19"), ("warning", said(result))]
+    words = said(bare.relocate(target, "cilium@0.9.1"))
+    assert words == "can't read types: type id 8: unknown kind: Unknown (19)"

@@ -102,9 +102,7 @@ SINCE = [
         LocalTypeId.GENERATED,
         id="d46bb3c9",
     ),
-    pytest.param(
-        "enum_sign", "cilium", (0, 12, 3), EnumSign.SIGNED_32, EnumSign.DECLARED, id="1df82a8b"
-    ),
+    pytest.param("enum_sign", "cilium", (0, 12, 3), EnumSign.CUT, EnumSign.DECLARED, id="1df82a8b"),
     pytest.param(
         "signedness",
         "cilium",
