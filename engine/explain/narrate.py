@@ -44,7 +44,8 @@ def cause(relocation: Relocation) -> str:
     if _has(relocation, StepKind.NO_CANDIDATE):
         others = [step for step in relocation.trace if step.kind is StepKind.OTHER_KIND]
         if others:
-            return f"{local.root_name} is a {others[0].text} there, not a {local.root_kind.word}"
+            there, here = with_article(others[0].text), with_article(local.root_kind.word)
+            return f"{local.root_name} is {there} there, not {here}"
         return f"there is no {root}"
     refused = [step for step in relocation.trace if step.kind is StepKind.REFUSED]
     if not refused:
@@ -78,6 +79,11 @@ def type_words(kind: BtfKind, name: str) -> str:
         return name or kind.word
     word = "enum" if kind is BtfKind.ENUM64 else kind.word
     return f"{word} {name}" if name else f"an anonymous {word}"
+
+
+def with_article(word: str) -> str:
+    """A kind of type with its article: `a union`, `an enum`."""
+    return f"an {word}" if word[:1] in ("a", "e", "i") else f"a {word}"
 
 
 def _holder(step: Step, local: AccessSpec) -> str:
