@@ -76,6 +76,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_serve(verbs)
     _add_compile(verbs)
     _add_relocate(verbs)
+    _add_check(verbs)
     _add_explain(verbs)
     _add_log(verbs)
     _add_kernels(verbs)
@@ -135,6 +136,40 @@ def _add_relocate(verbs: _Verbs[_Parser]) -> None:
     )
     _add_compiler_options(relocate)
     relocate.set_defaults(module="relocate")
+
+
+def _add_check(verbs: _Verbs[_Parser]) -> None:
+    check = verbs.add_parser("check", help="judge and lint a program on many kernels; for CI")
+    check.add_argument("program", metavar="F.o|F.c")
+    check.add_argument(
+        "--kernels",
+        metavar="all|ID,FILE.btf,...",
+        action="append",
+        default=[],
+        help="default: all of the object's byte order",
+    )
+    check.add_argument(
+        "--loaders",
+        metavar="ID,...",
+        action="append",
+        default=[],
+        help="default: the newest libbpf and cilium/ebpf",
+    )
+    check.add_argument(
+        "--module",
+        dest="modules",
+        metavar="NAME",
+        action="append",
+        default=[],
+        help="a module that is loaded; repeat for several; all: all that were added",
+    )
+    forms = ("text", "json", "sarif", "markdown", "junit", "github")
+    check.add_argument("--format", choices=forms, default="text", help="of the answer (text)")
+    check.add_argument(
+        "--fail-on", choices=("error", "warning"), default="error", help="for exit code 1 (error)"
+    )
+    _add_compiler_options(check)
+    check.set_defaults(module="check")
 
 
 def _add_explain(verbs: _Verbs[_Parser]) -> None:
