@@ -31,7 +31,6 @@ def words_of(case: Case, side: str, kernel: str, loader: str) -> dict[str, Any]:
     judged = case.judged(side, kernel, loader)
     return {
         "verdict": judged.kind,
-        "headline": judged.headline,
         "error": None if result.error is None else result.error.text,
         "relocations": rows,
     }
