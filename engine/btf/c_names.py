@@ -82,11 +82,12 @@ class CNames:
         """The tag or typedef name of a named type, without `struct` and the like."""
         found = self._names.get(known.id)
         if found is None:
-            rank = self._rank(known)
             found = c_identifier(known.name)
-            if found != known.name:
-                found = f"{found}_{known.id}"  # another name may be spelled the same
-            elif rank > 1:
+            if found != known.name or not found:
+                # another name may be spelled the same; one that is not UTF-8 cannot be looked up;
+                # a typedef without a name is malformed
+                found = f"{found or 'anon'}_{known.id}"
+            elif (rank := self._rank(known)) > 1:
                 found = self._suffixed(found, rank)
             self._names[known.id] = found
         return found

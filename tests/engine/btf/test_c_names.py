@@ -179,3 +179,25 @@ def test_old_gcc_va_list_without_a_type(writer):
     builtin = writer.add_typedef("__builtin_va_list", VOID)
     alias = writer.add_typedef("__gnuc_va_list", builtin)
     assert type_as_c(writer.parsed(), alias) == "typedef __builtin_va_list __gnuc_va_list;\n"
+
+
+def test_names_that_are_not_utf8_have_a_c_name():
+    btf = BtfWriter()
+    for _ in range(2):
+        btf.add_struct("b\x7fd", 4, [member("x", btf.int, 0)])
+        btf.add_typedef("b\x7fd", btf.int)
+    raw = btf.encode("little").replace(b"b\x7fd\0", b"b\xffd\0")
+    shown = Btf.parse(raw)
+    for type_id in range(btf.int + 7, len(shown)):
+        assert type_as_c(shown, type_id)
+    assert dump_header(shown)
+
+
+def test_nameless_typedefs_and_declarations_have_a_c_name(writer):
+    forward = writer.add_fwd("", union=True)
+    nameless = writer.add_typedef("", writer.int)
+    named = writer.add_typedef("known", nameless)
+    pointer = writer.add_typedef("pointer", writer.add_ptr(forward))
+    shown = writer.parsed()
+    assert type_as_c(shown, named) == f"typedef anon_{nameless} known;\n"
+    assert f"union anon_{forward} *pointer" in type_as_c(shown, pointer)
