@@ -30,7 +30,7 @@ def run(arguments: argparse.Namespace) -> int:
     settings = load_settings()
     policies = choose_loaders(_words(arguments.loaders))
     chooser = KernelChooser(catalog(settings), arguments.modules, _read_btf)
-    kernels = chooser.choose(_words(arguments.kernels) or [ALL])
+    kernels = chooser.choose(_words(arguments.kernels) if arguments.kernels else [ALL])
     names = tuple(kernel.id for kernel in kernels)
     request = program_request(arguments, names, tuple(policy.id for policy in policies))
     if request.object is None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Final
 
+from engine.btf.ext import LineInfo
 from engine.core.candidates import Target
 from engine.core.kinds import EXISTENCE_KINDS
 from engine.core.policy import LoaderPolicy
@@ -23,6 +26,9 @@ from engine.lint.guards import Guards
 from engine.lint.questions import Question, question_of
 from engine.lint.rule import Finding, Severity
 from engine.loaders.link import LinkedProgram
+
+_LINES_AHEAD: Final = 16
+"""Slots behind a relocation whose lines may be its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +98,25 @@ class Row:
     def words(self) -> str:
         """The same with the kind of relocation: `struct task_struct.pid (byte_off)`."""
         return f"{self.name} ({self.relocation.kind_word})"
+
+    @property
+    def line(self) -> LineInfo | None:
+        """The source line that speaks of it.
+
+        Compilers put constants ahead of their use, where the line of something else is in force:
+        one close behind that has the name is taken instead.
+        """
+        here, lines = self.relocation.line, self.function.lines
+        local = self.local
+        if local is None:
+            return here
+        names = [step.name for step in local.accessors if step.name]
+        word = re.compile(rf"\b{re.escape(names[-1] if names else local.root_name)}\b")
+        near = dict.fromkeys(lines[self.relocation.slot : self.relocation.slot + _LINES_AHEAD])
+        for line in (here, *near):
+            if line is not None and word.search(line.line):
+                return line
+        return here
 
     def steps(self, kind: StepKind) -> list[Step]:
         """All steps of one kind."""
@@ -176,7 +201,7 @@ class Scene:
         """Make a finding of this program, at a relocation if there is one."""
         if row is None:
             return Finding(rule, severity, self.program.name, message, hint=hint)
-        line = row.relocation.line
+        line = row.line
         return Finding(
             rule,
             severity,

@@ -1,0 +1,77 @@
+"""Real bugs: the rule that would have told their authors, and its silence about the fix."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import pytest
+
+from engine.core.candidates import Target
+from engine.core.prepare import prepare
+from engine.elf.object import parse_object
+from engine.lint.examine import Report, examine
+from engine.lint.scene import Kernel
+from engine.loaders import policy_of
+from tests.support.gallery import GALLERY
+from tests.support.kernel_btf import kernel_btf
+
+KERNELS = ("5.10.0-46-amd64", "6.1.0-56-amd64", "7.3.4+deb13-amd64")
+LOADERS = ("libbpf@1.7.0", "cilium@0.13.0", "aya@0.14.0")
+
+
+@cache
+def reports(slug: str, side: str) -> tuple[Report, ...]:
+    prepared = prepare(parse_object((GALLERY / slug / f"{side}.o").read_bytes()))
+    kernels = [Kernel(name, name, Target(kernel_btf(name))) for name in KERNELS]
+    return examine(prepared, kernels, [policy_of(loader) for loader in LOADERS])
+
+
+def rules(slug: str, side: str, least: tuple[str, ...] = ("error", "warning")) -> set[str]:
+    found = [f for report in reports(slug, side) for f in report.findings]
+    return {finding.rule for finding in found if finding.severity in least}
+
+
+CASES = [
+    ("enum-1348", "jump-over-load"),
+    ("enum-1348-silent", "jump-over-load"),
+    ("guard-mismatch-1649", "guard-mismatch"),
+    ("guard-mismatch-1649", "reachable-poison"),
+    ("task-state-3658", "reachable-poison"),
+    ("inode-atime-202", "reachable-poison"),
+    ("core-layout-3470", "reachable-poison"),
+    ("freebind-2519", "reachable-poison"),
+    ("ambiguous-1383", "ambiguity"),
+    ("sk-protocol-1314", "plain-bitfield"),
+    ("type-size-655", "silent-zero"),
+    ("type-matches-1360", "loader-support"),
+]
+
+
+@pytest.mark.parametrize(("slug", "rule"), CASES)
+def test_the_bug_is_found(slug, rule):
+    assert rule in rules(slug, "broken")
+
+
+@pytest.mark.parametrize(
+    ("slug", "rule"),
+    [case for case in CASES if case[1] != "ambiguity"],  # that fix serves one loader only
+)
+def test_the_fix_is_not(slug, rule):
+    assert rule not in rules(slug, "fixed")
+
+
+def test_every_bad_verdict_has_an_error_that_explains_it():
+    bad = {"poison-reachable", "refused", "jump-broken", "silently-different"}
+    seen = set()
+    for folder in sorted(GALLERY.iterdir()):
+        for side in ("broken", "fixed"):
+            for report in reports(folder.name, side):
+                severities = {finding.severity for finding in report.findings}
+                seen.add(report.verdict.kind)
+                if report.verdict.kind in bad:
+                    assert "error" in severities, (folder.name, side, report)
+                elif report.verdict.kind == "unknown":
+                    assert "warning" in severities, (folder.name, side, report)
+                else:
+                    assert "error" not in severities, (folder.name, side, report)
+    assert bad < seen
