@@ -237,6 +237,8 @@ class LoaderPolicy:
     immediate_overflow_refused: bool
     newest_kind: BtfKind
     """BTF with a newer kind cannot be read."""
+    whole_slots_only: bool = True
+    """A record that points between two slots refuses the object; else it is rounded down."""
     broken_modules: BrokenModule = BrokenModule.REFUSED
     empty_modules_refused: bool = False
     """The BTF of a module that has no strings, a bare header of 24 bytes, cannot be read."""

@@ -78,11 +78,21 @@ def _object_faults(prepared: PreparedObject, policy: LoaderPolicy) -> Iterator[s
         yield from _extern_faults(prepared.btf, policy.reading)
     yield from _section_faults(prepared, policy.reading)
     yield from _reference_faults(prepared, policy.reading)
+    if policy.whole_slots_only:
+        yield from _between_slots(prepared.ext)
     if policy.type_matches is MatchRule.OBJECT_REFUSED:
         for relos in prepared.ext.core_relos.values():
             for relo in relos:
                 if relo.kind >= CoreReloKind.TYPE_MATCHES:
                     yield f"invalid BTF relocation kind `{relo.kind}`"
+
+
+def _between_slots(ext: BtfExt) -> Iterator[str]:
+    """Follows: libbpf src/libbpf.c bpf_object__relocate_core, cilium/ebpf btf/ext_info.go."""
+    for relos in ext.core_relos.values():
+        for relo in relos:
+            if relo.insn_off % SLOT_BYTES:
+                yield f"offset {relo.insn_off} is not aligned with instruction size"
 
 
 def _first_newer(btf: Btf, newest: BtfKind) -> tuple[int, int] | None:

@@ -82,6 +82,7 @@ V0_14_0 = LoaderPolicy(
     newest_kind=BtfKind.ENUM64,
     flexible_arrays=FlexibleRule.INDEX_OF_LAST_MEMBER,
     counts_last_dimension_only=True,
+    whole_slots_only=False,
     refuses_anonymous_roots=False,
     object_btf_error="Object::parse",
     target_btf_error="Btf::parse",
