@@ -64,6 +64,7 @@ VMLINUX_H_BYTES: Final = 16 << 20
 
 FLOW_STEPS: Final = 20_000
 FLOW_STEPS_PER_SLOT: Final = 20
+FLOW_STEPS_MOST: Final = 400_000
 """Instructions that are followed through one program before everything counts as reachable."""
 FLOW_PATH_SLOTS: Final = 400
 """Slots told of one path; the middle of a longer one is left out."""

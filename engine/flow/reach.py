@@ -90,6 +90,7 @@ def explore(
     that make no sense end their path.
     """
     budget = limits.FLOW_STEPS + limits.FLOW_STEPS_PER_SLOT * len(code.insns)
+    budget = min(budget, limits.FLOW_STEPS_MOST)
     explorer = Explorer(code, policy, frozen=frozen, steps=budget if steps is None else steps)
     explorer.run()
     reason = ""

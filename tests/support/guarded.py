@@ -33,6 +33,7 @@ INPUTS = (0, 1, 2, 3, 7, 255)
 """What an unknown input is taken for; generated comparisons use numbers from here."""
 OPERATORS = ("+", "-", "^", "&", "|", "*", "<<", ">>")
 CONDITIONS = ("==", "!=", ">", ">=", "<", "<=", "s>", "s<", "&")
+NESTED = ("if", "if2", "loop", "switch")
 VARIABLES = (6, 7, 8, 9)
 """Registers; a variable's place on the stack follows from its register."""
 
@@ -57,27 +58,48 @@ class Statement:
     otherwise: tuple[Statement, ...] = ()
 
 
+PROFILES = (
+    ("set", "copy", "compute", "compute2", "input", "spill", "fill", "rare", "rare", "poison"),
+    ("set", "set", "set", "input", "spill", "spill", "fill", "fill", "rare", "rare"),
+    ("copy", "input", "rare", "rare", "if", "if", "if2"),
+    ("compute", "compute2", "set", "input", "rare", "loop", "loop", "if"),
+)
+"""What plain statements are drawn from: of everything, of memory, of branches, of loops."""
+
+
 @dataclass
 class Maker:
     """Draws statements; `choose` takes one of several things."""
 
     choose: Callable[[tuple], object]
-    depth: int = 3
-    poisons: int = 0
+    profile: tuple[str, ...]
+    tested: tuple[int, int] = (6, 0)
+    """Variable and number of the last comparison: the next one often asks for the same."""
+    stored: int = 6
+    """Variable whose place was last written to."""
+    filled: int = 6
+    """Variable that last changed."""
 
     def body(self, depth: int, *, calls: bool) -> tuple[Statement, ...]:
         """A few statements in a row."""
-        return tuple(self.statement(depth, calls=calls) for _ in range(self.choose((1, 2, 3))))
+        return tuple(self.statement(depth, calls=calls) for _ in range(self.choose((2, 3, 4))))
 
     def statement(self, depth: int, *, calls: bool) -> Statement:
         """One statement: a plain one, or one that holds others."""
-        plain = ("set", "copy", "compute", "compute2", "input", "spill", "fill", "poison")
         nested = ("if", "if2", "loop", "switch") if depth else ()
-        kind = self.choose(plain + nested * 2 + (("call",) if calls else ()))
-        to, by = self.choose(VARIABLES), self.choose(VARIABLES)
+        plain = tuple(kind for kind in self.profile if depth or kind not in NESTED)
+        kind = self.choose(plain + nested + (("call",) if calls else ()))
+        to, by, value = self.choose(VARIABLES), self.choose(VARIABLES), self.choose(INPUTS[:5])
+        if kind == "rare" and self.choose((0, 1)):
+            to, value = self.choose((self.tested, (self.filled, value)))
+        elif kind == "fill" and self.choose((0, 1)):
+            by = self.stored
+        elif kind == "spill" and self.choose((0, 1)):
+            by = self.filled
+        self._remember(kind, to, value)
         then: tuple[Statement, ...] = ()
         otherwise: tuple[Statement, ...] = ()
-        if kind in ("if", "if2", "loop", "switch"):
+        if kind in NESTED:
             then = self.body(depth - 1, calls=calls)
             if kind != "loop":
                 otherwise = self.body(depth - 1, calls=calls) if self.choose((0, 1)) else ()
@@ -87,12 +109,20 @@ class Maker:
             to,
             by,
             self.choose(operators),
-            self.choose(INPUTS[:5]),
+            value,
             bool(self.choose((0, 1))),
             self.choose((8, 4, 8, 1)),
             then,
             otherwise,
         )
+
+    def _remember(self, kind: str, to: int, value: int) -> None:
+        if kind in ("if", "switch"):
+            self.tested = to, value
+        elif kind == "spill":
+            self.stored = to
+        elif kind in ("set", "fill", "compute", "compute2", "copy"):
+            self.filled = to
 
 
 @dataclass(frozen=True)
@@ -111,7 +141,7 @@ def draw(seed: int, depth: int = 3) -> Guarded:
 
 def make(choose: Callable[[tuple], object], depth: int = 3) -> Guarded:
     """A program out of a way to choose."""
-    maker = Maker(choose)
+    maker = Maker(choose, choose(PROFILES))
     return Guarded(maker.body(depth, calls=True), maker.body(1, calls=False))
 
 
@@ -194,7 +224,8 @@ _PLAIN: dict[str, Callable[[Statement], Code]] = {
     "input": lambda s: call(7) + mov(s.to, 0),
     "spill": _spill,
     "fill": _fill,
-    "poison": lambda s: jmp("==", s.to, s.value, 1) + POISON,
+    "poison": lambda s: jmp("==", s.to, s.value, 1, wide=s.wide) + POISON,
+    "rare": lambda s: jmp("!=", s.to, s.value, 1, wide=s.wide) + POISON,
     "call": lambda s: mov(1, s.to) + mov(2, s.by) + call_subprogram(0) + mov(s.to, 0),
 }
 

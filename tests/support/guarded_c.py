@@ -68,6 +68,7 @@ def _lines(s: Statement, depth: int) -> list[str]:
         "spill": f"{cell.format(s.to - 6)} = {by};",
         "fill": f"{to} = {cell.format(s.by - 6)};",
         "poison": f"if ({to} != {s.value}) sum += WANTED;",
+        "rare": f"if ({to} == {s.value}) sum += WANTED;",
         "call": f"{to} = callee({to}, {by});",
     }.get(s.kind)
     if plain is not None:
