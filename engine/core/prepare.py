@@ -10,6 +10,7 @@ from engine.btf.decode import Btf
 from engine.btf.ext import BtfExt, LineInfo, decode_ext
 from engine.elf.object import ElfObject
 from engine.elf.programs import Function, functions
+from engine.errors import ByteOrderMismatch
 from engine.insn.codec import SLOT_BYTES
 
 _NO_EXT = BtfExt({}, {}, {})
@@ -32,9 +33,16 @@ class PreparedObject:
 def prepare(obj: ElfObject, *, base: Btf | None = None) -> PreparedObject:
     """Decode BTF, .BTF.ext and functions of an object; `base` is for objects with split BTF.
 
-    Raises ElfError, BtfDecodeError, BtfExtDecodeError or LimitExceeded for malformed input.
+    Raises ElfError, BtfDecodeError, BtfExtDecodeError, ByteOrderMismatch (between the object
+    and its types) or LimitExceeded for malformed input.
     """
     btf = Btf.parse(obj.btf, base=base) if obj.btf is not None else None
+    if btf is not None and btf.byte_order != obj.byte_order:
+        raise ByteOrderMismatch(
+            f"the object is {obj.byte_order}-endian, its types are {btf.byte_order}-endian",
+            place="section .BTF",
+            hint="A compiler writes both in one order: the file was put together wrongly.",
+        )
     ext = _NO_EXT
     if btf is not None and obj.btf_ext is not None:
         ext = decode_ext(obj.btf_ext, obj.byte_order, btf.string)
