@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
+from engine.core import wording
 from engine.core.policy import LoaderPolicy, SizeChange
 from engine.core.refusal import Refusal
 from engine.core.values import U32, U64, RelocValue
@@ -87,7 +88,8 @@ def _patch_alu(
     if not policy.checks_value:
         # aya-obj tests the source register, not the source bit.
         if insn.src:
-            raise Refusal("EINVAL", f"invalid src_reg={insn.src:x} expected 0")
+            words = f"invalid src_reg={insn.src:x} expected 0"
+            raise Refusal("EINVAL", words, sentence=f"{{instruction}}: {words}")
     elif insn.code & 0x08:
         raise Refusal("EINVAL")
     elif value.validate and insn.imm & U64 != value.orig:
@@ -109,11 +111,15 @@ def _patch_offset(
     if policy.checks_value and value.validate and insn.off & U64 != value.orig:
         raise _unexpected(at, "LDX/ST/STX", insn.off & U32, value)
     if value.new > _MAX_OFF:
-        raise Refusal("ERANGE", f"insn #{at} (LDX/ST/STX) value too big: {value.new}")
+        words = wording.too_far(value.new)
+        raise Refusal(
+            "ERANGE", f"insn #{at} (LDX/ST/STX) value too big: {value.new}", sentence=words
+        )
     if value.resize_wrong and policy.size_change is SizeChange.RESIZE_OR_REFUSE:
         raise Refusal(
             "EINVAL",
             f"original type has size {value.orig_size} but target type has size {value.new_size}",
+            sentence=value.resize_words,
         )
     if value.resize_wrong:
         warn(

@@ -171,6 +171,15 @@ class LinkOrder(Enum):
     BREADTH_FIRST = auto()
 
 
+class Wording(Enum):
+    """How an error of a sequential loader is told."""
+
+    LINES = auto()
+    """One line for each warning, behind the program's name and the record's number."""
+    SENTENCE = auto()
+    """One sentence behind the section's name."""
+
+
 @dataclass(frozen=True, slots=True)
 class ReadingRules:
     """What an object may hold for a loader version to read it; the defaults take anything.
@@ -280,6 +289,7 @@ class LoaderPolicy:
     """Patterns of those that may also be unknown, when they are weak."""
     resolves_externs: bool = True
     """Externs become kernel addresses or values; else loads of them stay, calls are errors."""
+    wording: Wording = Wording.LINES
     errno_names: bool = True
     """Error texts name the errno (`-EINVAL`); older versions print its number."""
     notes: tuple[str, ...] = field(default=())

@@ -84,7 +84,7 @@ def _object_faults(prepared: PreparedObject, policy: LoaderPolicy) -> Iterator[s
         for relos in prepared.ext.core_relos.values():
             for relo in relos:
                 if relo.kind >= CoreReloKind.TYPE_MATCHES:
-                    yield f"invalid BTF relocation kind `{relo.kind}`"
+                    yield f"BTF error: invalid BTF relocation kind `{relo.kind}`"
 
 
 def _between_slots(ext: BtfExt) -> Iterator[str]:

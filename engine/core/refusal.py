@@ -9,17 +9,25 @@ class Refusal(Exception):
     """`code` is what the loader would report (an errno's name, a step), `text` its words.
 
     `reason` says in our words what the loader keeps to itself. A text that `names_relo` is
-    printed behind `relo #N: `, others only behind the name of the program.
+    printed behind `relo #N: `, others only behind the name of the program. `sentence` is how
+    loaders say it that give one sentence an error (see `engine.core.wording`).
     """
 
     def __init__(
-        self, code: str, text: str = "", *, reason: str = "", names_relo: bool = True
+        self,
+        code: str,
+        text: str = "",
+        *,
+        reason: str = "",
+        names_relo: bool = True,
+        sentence: str = "",
     ) -> None:
         super().__init__(text or reason or code)
         self.code = code
         self.text = text
         self.reason = reason
         self.names_relo = names_relo
+        self.sentence = sentence
 
 
 def as_refusal(error: Refusal | EngineError) -> Refusal:

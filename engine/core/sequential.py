@@ -18,12 +18,13 @@ from engine.core.debuglog import candidate_line, spec_text
 from engine.core.kinds import CoreReloKind
 from engine.core.match import match_spec
 from engine.core.patch import patch_insn
-from engine.core.policy import MatchRule
+from engine.core.policy import MatchRule, Wording
 from engine.core.refusal import Refusal, as_refusal
 from engine.core.result import LoaderError, OutcomeWord
 from engine.core.spec import AccessSpec, parse_spec
 from engine.core.trace import Step, StepKind
 from engine.core.values import RelocValue, compute
+from engine.core.wording import conflict, told
 from engine.core.work import Record, Run, errno_number, finished
 from engine.errors import BtfDecodeError, BtfTypeError
 from engine.insn.codec import SLOT_BYTES
@@ -56,6 +57,9 @@ class SequentialRelocator:
             steps.append(Step(StepKind.FAILURE, text=str(refusal)))
             finished(record, "failed", _describe(self.run, record, local), steps)
             code = self.run.policy.refusal_code or refusal.code
+            if self.run.policy.wording is Wording.SENTENCE:
+                section = record.work.function.section
+                return LoaderError(code, told(refusal, section, record.number, record.slot))
             return LoaderError(code, "\n".join(self.run.warnings))
 
     def _patch(
@@ -122,6 +126,7 @@ class SequentialRelocator:
                 "EINVAL",
                 f"parsing [{root.id}] {root.kind.word} {root.name or '<anon>'} + {relo.access} "
                 f"failed: {errno_number(refusal.code)}",
+                sentence=refusal.sentence,
             ) from refusal
 
     def _candidates(self, record: Record, steps: list[Step]) -> None:
@@ -173,15 +178,22 @@ class SequentialRelocator:
         candidates = self.cache[record.relo.type_id]
         kept: list[Candidate] = []
         chosen: tuple[RelocValue, AccessSpec] | None = None
+        others: list[str] = []
         for number, candidate in enumerate(candidates):
             found = self._match_one(record, local, candidate, number, steps, prefix)
             if found is None:
                 continue
             if chosen is None:
                 chosen = found
-            else:
-                self._must_agree(chosen, found)
+            elif not self._agree(chosen, found):
+                others.append(candidate.btf.name(candidate.type_id))
             kept.append(candidate)
+        if others:
+            raise Refusal(
+                "EINVAL",
+                reason="candidates disagree",
+                sentence=conflict(local.root_name, others),
+            )
         if chosen is not None:
             if run.policy.pruning:
                 self.cache[record.relo.type_id] = kept
@@ -246,24 +258,29 @@ class SequentialRelocator:
         )
         return value, match.spec
 
-    def _must_agree(
+    def _agree(
         self, first: tuple[RelocValue, AccessSpec], later: tuple[RelocValue, AccessSpec]
-    ) -> None:
+    ) -> bool:
+        """Tell whether two candidates lead to the same value; some loaders stop at the first."""
         (reference, reference_spec), (value, spec) = first, later
+        lines = self.run.policy.wording is Wording.LINES
         if spec.bit_offset != reference_spec.bit_offset:
-            raise Refusal(
-                "EINVAL",
-                f"field offset ambiguity: {spec.bit_offset} != {reference_spec.bit_offset}",
-            )
-        lenient = self.run.policy.new_value_errors_poison
-        if lenient and (value.poison or reference.poison):
-            return
-        if value.poison != reference.poison or value.new != reference.new:
+            if lines:
+                raise Refusal(
+                    "EINVAL",
+                    f"field offset ambiguity: {spec.bit_offset} != {reference_spec.bit_offset}",
+                )
+            return False
+        if self.run.policy.new_value_errors_poison and (value.poison or reference.poison):
+            return True
+        agree = value.poison == reference.poison and value.new == reference.new
+        if lines and not agree:
             raise Refusal(
                 "EINVAL",
                 f"relocation decision ambiguity: {_word(value)} {value.new} != "
                 f"{_word(reference)} {reference.new}",
             )
+        return agree
 
 
 def _search_failed(root: BtfType) -> Refusal:

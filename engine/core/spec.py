@@ -15,6 +15,7 @@ from engine.btf.decode import Btf
 from engine.btf.ext import CoreRelo
 from engine.btf.kinds import BtfKind, BtfType, TypeId
 from engine.btf.resolve import size_of, skip_modifiers_and_typedefs
+from engine.core import wording
 from engine.core.kinds import ENUM_KINDS, TYPE_KINDS, CoreReloKind
 from engine.core.policy import FlexibleRule
 from engine.core.refusal import Refusal
@@ -147,7 +148,8 @@ def _field_spec(
         current = skip_modifiers_and_typedefs(btf, current.id)
         if current.is_composite:
             if index >= len(current.members):
-                raise Refusal("EINVAL")
+                words = "out of bounds struct or union access"
+                raise _no_such_index(current, raw, words)
             member = current.members[index]
             bit_offset += member.bit_offset
             if member.name:
@@ -160,7 +162,7 @@ def _field_spec(
             if index >= current.nelems and not _may_index(
                 btf, accessors[-1], current, index, flexible
             ):
-                raise Refusal("EINVAL")
+                raise _no_such_index(current, raw, "array index out of bounds")
             accessors.append(Accessor(element.id, index, None, element.name))
             bit_offset += index * size_of(btf, element.id) * 8
             current = element
@@ -174,6 +176,11 @@ def _field_spec(
     return AccessSpec(
         kind, root.id, root.kind, root.name, tuple(accessors), raw, bit_offset & 0xFFFFFFFF
     )
+
+
+def _no_such_index(found: BtfType, raw: tuple[int, ...], what: str) -> Refusal:
+    access = ":".join(map(str, raw))
+    return Refusal("EINVAL", sentence=wording.out_of_bounds(access, found.name, what))
 
 
 def _may_index(btf: Btf, holder: Accessor, array: BtfType, index: int, rule: FlexibleRule) -> bool:

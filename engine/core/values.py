@@ -10,6 +10,7 @@ from typing import NamedTuple
 from engine.btf.decode import Btf
 from engine.btf.kinds import INT_SIGNED, BtfKind, BtfType, TypeId
 from engine.btf.resolve import size_of, skip_modifiers_and_typedefs
+from engine.core import wording
 from engine.core.kinds import ENUM_KINDS, FIELD_KINDS, CoreReloKind
 from engine.core.policy import ArraySize, EnumSign, LoaderPolicy, Missing, Signedness
 from engine.core.refusal import Refusal
@@ -47,6 +48,8 @@ class RelocValue(NamedTuple):
     orig_size: int = 0
     new_size: int = 0
     resize_wrong: bool = False
+    resize_words: str = ""
+    """What is wrong with a resize, for loaders that tell errors in a sentence."""
 
 
 def compute(
@@ -69,18 +72,25 @@ def compute(
             return RelocValue(orig, _enum_value(target, target_btf, policy, local.kind))
         orig, validate = _type_value(local, local_btf, policy)
         if target is None:
-            return _missing_type(local, orig, validate, policy)
+            return _missing_type(local, orig, validate, policy, insn_number)
         return RelocValue(orig, _type_value(target, target_btf, policy)[0], validate=validate)
     except Poisoned:
         return RelocValue(0, 0, poison=True)
 
 
-def _missing_type(local: AccessSpec, orig: int, validate: bool, policy: LoaderPolicy) -> RelocValue:
+def _missing_type(
+    local: AccessSpec, orig: int, validate: bool, policy: LoaderPolicy, insn_number: int
+) -> RelocValue:
     if local.kind in (CoreReloKind.TYPE_SIZE, CoreReloKind.TYPE_ID_TARGET):
         if policy.missing_type is Missing.POISON:
             raise Poisoned
         if policy.missing_type is Missing.REFUSE:
-            raise Refusal("EINVAL", f"missing target BTF info for type `{local.root_id}`")
+            words = wording.missing_type(local.kind, local.root_id, insn_number)
+            raise Refusal(
+                "EINVAL",
+                sentence=words,
+                reason=f"missing target BTF info for type `{local.root_id}`",
+            )
     return RelocValue(orig, 0, validate=validate)
 
 
@@ -140,10 +150,14 @@ def _compute_field(
         if policy.new_value_errors_poison:
             return RelocValue(orig.value, 0, poison=True, validate=orig.validate)
         raise
-    wrong = orig.size != new.size and not _resizable(
-        local_btf.type(orig.type_id), target_btf.type(new.type_id)
-    )
-    return RelocValue(orig.value, new.value, False, orig.validate, orig.size, new.size, wrong)
+    value = RelocValue(orig.value, new.value, False, orig.validate, orig.size, new.size)
+    if orig.size == new.size:
+        return value
+    types = local_btf.type(orig.type_id), target_btf.type(new.type_id)
+    if _resizable(*types):
+        return value
+    words = wording.sizes_differ(types[0].name, orig.size, types[1].name, new.size)
+    return value._replace(resize_wrong=True, resize_words=words)
 
 
 def _resizable(orig: BtfType, new: BtfType) -> bool:

@@ -24,6 +24,7 @@ from engine.core.policy import (
     SizeChange,
     Strategy,
     WidePoison,
+    Wording,
 )
 
 # aya-obj/src/obj.rs ProgramSection::from_str @ aya-obj-v0.3.0
@@ -83,6 +84,7 @@ V0_14_0 = LoaderPolicy(
     flexible_arrays=FlexibleRule.INDEX_OF_LAST_MEMBER,
     counts_last_dimension_only=True,
     whole_slots_only=False,
+    wording=Wording.SENTENCE,
     refuses_anonymous_roots=False,
     object_btf_error="Object::parse",
     target_btf_error="Btf::parse",
