@@ -96,6 +96,12 @@ class Btf:
                 place=".BTF",
             )
         byte_order, type_at, type_len, str_at, str_len = _read_header(data)
+        if base is None and str_len and data[str_at]:
+            raise BtfDecodeError(
+                "the string section does not start with an empty string",
+                at=str_at,
+                hint="The BTF of a kernel module extends its kernel's; it cannot stand alone.",
+            )
         if base is not None and base.byte_order != byte_order:
             raise BtfDecodeError("the split BTF and its base have different byte orders", at=0)
         words = array("I", data[type_at : type_at + type_len])

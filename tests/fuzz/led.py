@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import tempfile
 from pathlib import Path
@@ -19,7 +20,7 @@ def main(name: str, seed: int, seconds: int) -> None:
         finding = worker.try_one(name, data)
         if finding is not None:
             print(finding.keep(), flush=True)
-            raise RuntimeError(finding.trace)
+            os._exit(1)  # libFuzzer would print the whole input
 
     corpus = Path(tempfile.mkdtemp(prefix="coreplay-fuzz-"))
     for number, data in enumerate(targets.TARGETS[name][1]()):
