@@ -77,6 +77,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_compile(verbs)
     _add_relocate(verbs)
     _add_check(verbs)
+    _add_matrix(verbs)
     _add_explain(verbs)
     _add_log(verbs)
     _add_kernels(verbs)
@@ -140,29 +141,7 @@ def _add_relocate(verbs: _Verbs[_Parser]) -> None:
 
 def _add_check(verbs: _Verbs[_Parser]) -> None:
     check = verbs.add_parser("check", help="judge and lint a program on many kernels; for CI")
-    check.add_argument("program", metavar="F.o|F.c")
-    check.add_argument(
-        "--kernels",
-        metavar="all|ID,FILE.btf,...",
-        action="append",
-        default=[],
-        help="default: all of the object's byte order",
-    )
-    check.add_argument(
-        "--loaders",
-        metavar="ID,...",
-        action="append",
-        default=[],
-        help="default: the newest libbpf and cilium/ebpf",
-    )
-    check.add_argument(
-        "--module",
-        dest="modules",
-        metavar="NAME",
-        action="append",
-        default=[],
-        help="a module that is loaded; repeat for several; all: all that were added",
-    )
+    _add_many(check)
     forms = ("text", "json", "sarif", "markdown", "junit", "github")
     check.add_argument("--format", choices=forms, default="text", help="of the answer (text)")
     check.add_argument(
@@ -170,6 +149,42 @@ def _add_check(verbs: _Verbs[_Parser]) -> None:
     )
     _add_compiler_options(check)
     check.set_defaults(module="check")
+
+
+def _add_matrix(verbs: _Verbs[_Parser]) -> None:
+    matrix = verbs.add_parser("matrix", help="show the values of relocations on many kernels")
+    _add_many(matrix)
+    matrix.add_argument("--differences", action="store_true", help="only what differs")
+    matrix.add_argument("--json", action="store_true", help="as JSON")
+    _add_compiler_options(matrix)
+    matrix.set_defaults(module="matrix")
+
+
+def _add_many(parser: argparse.ArgumentParser) -> None:
+    """Add the program, and what it is looked at with."""
+    parser.add_argument("program", metavar="F.o|F.c")
+    parser.add_argument(
+        "--kernels",
+        metavar="all|ID,FILE.btf,...",
+        action="append",
+        default=[],
+        help="default: all of the object's byte order",
+    )
+    parser.add_argument(
+        "--loaders",
+        metavar="ID,...",
+        action="append",
+        default=[],
+        help="default: the newest libbpf and cilium/ebpf",
+    )
+    parser.add_argument(
+        "--module",
+        dest="modules",
+        metavar="NAME",
+        action="append",
+        default=[],
+        help="a module that is loaded; repeat for several; all: all that were added",
+    )
 
 
 def _add_explain(verbs: _Verbs[_Parser]) -> None:
@@ -226,18 +241,27 @@ def _add_kernels(verbs: _Verbs[_Parser]) -> None:
 
 
 def _add_btf(verbs: _Verbs[_Parser]) -> None:
-    btf = verbs.add_parser("btf", help="reduce a BTF to what an object needs, show a type")
+    btf = verbs.add_parser("btf", help="reduce a BTF to what an object needs, look at types")
     actions = btf.add_subparsers(metavar="ACTION", required=True, parser_class=_Parser)
     smaller = actions.add_parser("minimize", help="write the smallest BTF that serves an object")
     smaller.add_argument("object", metavar="F.o")
     smaller.add_argument("-o", dest="output", metavar="MINI.btf", required=True)
-    show = actions.add_parser("show", help="print a type as C")
-    show.add_argument("type", metavar="TYPE", help="task_struct, 'struct file'")
-    for action, verb in ((smaller, "minimize"), (show, "show")):
+    smaller.set_defaults(module="btf")
+    show = actions.add_parser("show", help="print a type as C, with offsets and sizes")
+    diff = actions.add_parser("diff", help="compare a type on two kernels")
+    history = actions.add_parser("history", help="tell what became of a type, kernel by kernel")
+    for action, verb in ((show, "show"), (diff, "diff"), (history, "history")):
+        action.add_argument("type", metavar="TYPE", help="task_struct, 'struct file'")
+        action.add_argument("--json", action="store_true", help="as JSON")
+        action.set_defaults(module="btf_types", action=verb)
+    for action in (smaller, show):
         source = action.add_mutually_exclusive_group(required=True)
         source.add_argument("--kernel", metavar="ID")
         source.add_argument("--btf", metavar="FILE", help="a raw BTF file")
-        action.set_defaults(module="btf", action=verb, modules=None)
+        action.set_defaults(modules=None)
+    diff.add_argument(
+        "--kernel", metavar="ID", action="append", required=True, help="twice: the old, the new"
+    )
     show.add_argument("--module", dest="modules", metavar="NAME", help="of the kernel: its types")
 
 

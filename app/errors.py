@@ -30,6 +30,7 @@ STATUS: Final[Mapping[str, int]] = {
     "kernel-missing": 422,
     "kernel-unknown": 422,
     "kernel-file": 422,
+    "type-unknown": 422,
     "loader-missing": 422,
     "loader-unknown": 422,
     "stage-not-supported": 422,

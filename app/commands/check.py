@@ -7,10 +7,12 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from app.commands.files import read_bytes
 from app.commands.program import print_diagnostics, program_request
 from app.services.analyse import catalog
+from app.services.analysis import AnalysisRequest
 from app.services.check import check_source
 from app.services.gate import (
     ALL,
@@ -23,23 +25,42 @@ from app.services.gate import (
 from app.settings import load_settings
 from engine import limits
 from engine.btf.decode import Btf
+from engine.core.policy import LoaderPolicy
+from engine.kernels.catalog import Catalog
+from engine.lint.scene import Kernel
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the answer; 1 where a finding is as bad as --fail-on."""
+    asked = read_choices(arguments)
+    found = check_program(asked.request, asked.kernels, asked.policies)
+    if found.compile is not None:
+        print_diagnostics(found.compile.diagnostics)
+    sys.stdout.write(_rendered(found, arguments.format, arguments.fail_on))
+    return 1 if found.fails(arguments.fail_on) else 0
+
+
+class Choices(NamedTuple):
+    """What a command line with --kernels and --loaders asks for."""
+
+    request: AnalysisRequest
+    kernels: tuple[Kernel, ...]
+    policies: tuple[LoaderPolicy, ...]
+    catalog: Catalog
+
+
+def read_choices(arguments: argparse.Namespace) -> Choices:
+    """Find the kernels and loaders, read the program."""
     settings = load_settings()
     policies = choose_loaders(_words(arguments.loaders))
-    chooser = KernelChooser(catalog(settings), arguments.modules, _read_btf)
+    known = catalog(settings)
+    chooser = KernelChooser(known, arguments.modules, _read_btf)
     kernels = chooser.choose(_words(arguments.kernels) if arguments.kernels else [ALL])
     names = tuple(kernel.id for kernel in kernels)
     request = program_request(arguments, names, tuple(policy.id for policy in policies))
     if request.object is None:
         check_source(request, settings)
-    found = check_program(request, kernels, policies)
-    if found.compile is not None:
-        print_diagnostics(found.compile.diagnostics)
-    sys.stdout.write(_rendered(found, arguments.format, arguments.fail_on))
-    return 1 if found.fails(arguments.fail_on) else 0
+    return Choices(request, kernels, policies, known)
 
 
 def _words(given: Sequence[str]) -> list[str]:

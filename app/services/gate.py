@@ -6,7 +6,7 @@ and loader.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
@@ -19,6 +19,7 @@ from engine.btf.decode import Btf
 from engine.btf.kinds import ByteOrder
 from engine.core.candidates import Target
 from engine.core.policy import LoaderPolicy
+from engine.core.prepare import PreparedObject
 from engine.kernels.catalog import Catalog
 from engine.lint.examine import Report, examine
 from engine.lint.rule import SEVERITIES, Finding, Severity
@@ -151,13 +152,31 @@ def choose_loaders(words: Sequence[str]) -> tuple[LoaderPolicy, ...]:
     return tuple(found.values())
 
 
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """An object and the kernels that it can be checked against."""
+
+    prepared: PreparedObject
+    kernels: tuple[Kernel, ...]
+    skipped: tuple[Skipped, ...]
+    compile: CompileResult | None = None
+
+
 def check_program(
     request: AnalysisRequest, kernels: Sequence[Kernel], policies: Sequence[LoaderPolicy]
 ) -> Check:
-    """Compile C for the last kernel, or take the object, and examine it on all of them.
+    """Examine a program on all kernels of its byte order; raises what `prepared_for` raises."""
+    ready = prepared_for(request, kernels)
+    reports = examine(ready.prepared, ready.kernels, policies, sources=request.files)
+    name = request.main if request.object is None else request.object_name
+    order = ready.prepared.obj.byte_order
+    return Check(name, order, reports, ready.skipped, ready.compile)
 
-    Kernels of another byte order are skipped. Raises AppError where none is left, CompileFailed,
-    and EngineError for a damaged object.
+
+def prepared_for(request: AnalysisRequest, kernels: Sequence[Kernel]) -> Ready:
+    """Compile C for the last kernel, or take the object, and leave out kernels that do not fit.
+
+    Raises AppError where none is left, CompileFailed, and EngineError for a damaged object.
     """
     compiled = None
     data = request.object
@@ -166,7 +185,7 @@ def check_program(
         data = compiled.object or b""
     prepared = read_object(data)
     order = prepared.obj.byte_order
-    fitting = [kernel for kernel in kernels if kernel.target.btf.byte_order == order]
+    fitting = tuple(kernel for kernel in kernels if kernel.target.btf.byte_order == order)
     if not fitting:
         raise AppError(
             f"The object is {order}-endian, and none of the kernels is",
@@ -181,9 +200,7 @@ def check_program(
         for kernel in kernels
         if kernel not in fitting
     )
-    reports = examine(prepared, fitting, policies, sources=_sources(request))
-    name = request.main if request.object is None else request.object_name
-    return Check(name, order, reports, skipped, compiled)
+    return Ready(prepared, fitting, skipped, compiled)
 
 
 def _compile(request: AnalysisRequest, kernels: Sequence[Kernel]) -> CompileResult:
@@ -195,7 +212,3 @@ def _compile(request: AnalysisRequest, kernels: Sequence[Kernel]) -> CompileResu
     kernel = (fitting or list(kernels))[-1]
     asked = replace(request, kernels=(kernel.id,), byte_order=wanted)
     return compile_source(asked, lambda _: kernel.target.btf)
-
-
-def _sources(request: AnalysisRequest) -> Mapping[str, str]:
-    return request.files

@@ -216,7 +216,7 @@ def test_a_type_is_shown_as_c(folder: Path, capsys: Capture) -> None:
     capsys.readouterr()
     assert main(["btf", "show", "struct nf_conn", "--btf", "nf_conntrack.btf"]) == 2
     assert main(["btf", "show", "task_struct", "--kernel", RELEASE]) == 0
-    assert "struct task_struct {\n\tint a;\n\tint b;\n};" in capsys.readouterr().out
+    assert "struct task_struct {\n\tint a; /* " in capsys.readouterr().out
     of_module = ["--kernel", RELEASE, "--module", "nf_conntrack"]
     assert main(["btf", "show", "nf_conn", *of_module]) == 0
     assert "struct nf_conn {" in capsys.readouterr().out

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import Final
 
+from engine.core.ambiguous import is_ambiguous
 from engine.core.trace import StepKind
 from engine.lint.rule import Finding, Rule
 from engine.lint.scene import Row, Scene
@@ -35,7 +35,6 @@ SEC("raw_tp/sched_switch") int prog(void *ctx)
 }
 """
 
-_WORDS: Final = re.compile(r"ambigu|multiple candidate|multiple types match")
 _HINT: Final = (
     "Give the type members that only the one you mean has, or add a more telling type to start "
     "from; another loader version may choose."
@@ -46,7 +45,7 @@ def check(scene: Scene) -> Iterator[Finding]:
     """Refusals for ambiguity, and answers that depend on the order of relocations."""
     for row in scene.rows:
         for step in row.steps(StepKind.FAILURE):
-            if is_ambiguous(step.text):
+            if is_ambiguous(row.relocation.trace):
                 text = f"{_candidates(row)} fit {row.name} and differ: {step.text}"
                 yield scene.finding(ID, "error", text, row, _HINT)
         for step in row.steps(StepKind.PRUNED):
@@ -55,11 +54,6 @@ def check(scene: Scene) -> Iterator[Finding]:
                 "earlier relocation of this type, so the answer depends on the order of the code"
             )
             yield scene.finding(ID, "note", text, row, _HINT)
-
-
-def is_ambiguous(text: str) -> bool:
-    """Whether a loader's message speaks of ambiguity."""
-    return _WORDS.search(text) is not None
 
 
 def _candidates(row: Row) -> str:

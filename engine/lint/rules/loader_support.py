@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from engine.btf.kinds import BtfKind
+from engine.core.ambiguous import is_ambiguous
 from engine.core.kinds import CoreReloKind
 from engine.core.policy import MatchRule
 from engine.core.trace import StepKind
 from engine.lint.rule import Finding, Rule
-from engine.lint.rules.ambiguity import is_ambiguous
 from engine.lint.scene import Row, Scene
 
 ID = "loader-support"
@@ -47,7 +47,7 @@ def check(scene: Scene) -> Iterator[Finding]:
     for row in scene.rows:
         for step in row.steps(StepKind.FAILURE):
             said = True
-            if not is_ambiguous(step.text):
+            if not is_ambiguous(row.relocation.trace):
                 text = f"{scene.policy.title} refuses {row.words}: {_first(step.text)}"
                 yield scene.finding(ID, "error", text, row, _row_hint(scene, row))
     if not said:
