@@ -10,6 +10,8 @@ from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from engine.flow.verdict import VerdictKind
+
 EXAMPLE_SOURCE: Final = """\
 #include "vmlinux.h"
 #include <bpf/bpf_helpers.h>
@@ -197,12 +199,34 @@ class FunctionOut(BaseModel):
     jumps: list[JumpOut]
 
 
+class PoisonOut(BaseModel):
+    """One poisoned instruction, in slots of the linked program."""
+
+    slot: int
+    function: str = Field(description="The function that it stands in.")
+    reachable: Literal["no", "yes", "maybe"]
+    why: str = Field(description="For `maybe`: why it cannot be told.")
+    path: list[int] = Field(description="Slots that run before it; the middle may be left out.")
+
+
+class VerdictOut(BaseModel):
+    """What becomes of one program."""
+
+    program: str
+    section: str
+    verdict: VerdictKind
+    headline: str
+    poisons: list[PoisonOut]
+    remarks: list[str]
+
+
 class RunOut(BaseModel):
     """One loader on one kernel."""
 
     kernel: str
     loader: str
     error: LoaderErrorOut | None
+    verdicts: list[VerdictOut] = Field(description="One for each program; see docs/flow.md.")
     functions: list[FunctionOut]
 
 

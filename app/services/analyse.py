@@ -20,6 +20,7 @@ from app.errors import from_engine
 from app.services.analysis import ALL_MODULES, Analysis, AnalysisRequest, CompileFailed, Run
 from app.services.cache import ByteCache
 from app.services.check import check_request
+from app.services.verdicts import nearest_names, verdicts_of
 from app.settings import Settings
 from engine.btf.decode import Btf
 from engine.btf.split import ModuleSet
@@ -33,6 +34,7 @@ from engine.flow.jumps import check_jumps
 from engine.kernels.catalog import Catalog
 from engine.loaders import all_policies, policy_of
 from engine.loaders.attach import for_loader
+from engine.loaders.link import link_object
 
 if TYPE_CHECKING:
     from app.services.compile import CompileResult
@@ -124,7 +126,13 @@ def analyse_sync(request: AnalysisRequest, settings: Settings) -> Analysis:
     modules_of = None
     if request.modules:
         modules_of = partial(chosen_modules, known, request.modules)
-    return analyse_on(request, known.btf, cache_dir=settings.cache_dir, modules_of=modules_of)
+    return analyse_on(
+        request,
+        known.btf,
+        cache_dir=settings.cache_dir,
+        modules_of=modules_of,
+        release_of=lambda kernel: known.snapshot(kernel).release,
+    )
 
 
 def chosen_modules(known: Catalog, names: Sequence[str], kernel: str) -> ModuleSet:
@@ -139,10 +147,12 @@ def analyse_on(
     cache_dir: Path | None = None,
     modules_of: ModulesOf | None = None,
     debug_of: DebugOf | None = None,
+    release_of: Callable[[str], str] = str,
 ) -> Analysis:
     """Answer one request that was checked, with kernels from wherever `btf_of` has them.
 
-    `cache_dir` keeps generated headers; None: the setting.
+    `cache_dir` keeps generated headers; None: the setting. `release_of` gives the release of
+    a kernel, which says what its verifier keeps; ids that begin with a version do as well.
     """
     began = perf_counter()
     compiled = None if request.object is not None else compile_source(request, btf_of, cache_dir)
@@ -158,6 +168,7 @@ def analyse_on(
             btf_of,
             modules_of=modules_of,
             debug=debug_of(kernel, loader) if debug_of else None,
+            release=release_of(kernel),
         )
         for kernel in request.kernels
         for loader in request.loaders
@@ -224,8 +235,12 @@ def run_loader(
     *,
     modules_of: ModulesOf | None = None,
     debug: DebugSink | None = None,
+    release: str = "",
 ) -> Run:
-    """Run one loader on one kernel and check the jumps; what goes wrong stays in this run."""
+    """Run one loader on one kernel, check jumps, and judge; what goes wrong stays in this run.
+
+    `release` is that of the kernel, its id when left out.
+    """
     try:
         target, policy = Target(btf_of(kernel)), policy_of(loader)
         if modules_of is not None:
@@ -233,9 +248,12 @@ def run_loader(
             target = for_loader(prepared, target, policy)
         result = relocate_object(prepared, target, policy, debug=debug)
         jumps = {f.name: check_jumps(f) for f in result.functions if f.after is not None}
+        linked = link_object(prepared, target, policy)
+        verdicts = verdicts_of(prepared, linked, release or kernel)
+        nearest = nearest_names(result, prepared, target, policy)
     except EngineError as error:
         return Run(kernel, loader, None, error=from_engine(error))
-    return Run(kernel, loader, result, jumps)
+    return Run(kernel, loader, result, jumps, verdicts=verdicts, nearest=nearest)
 
 
 def catalog(settings: Settings) -> Catalog:

@@ -14,6 +14,7 @@ from engine.core.result import ObjectResult
 
 if TYPE_CHECKING:
     from app.services.compile import CompileResult
+    from app.services.verdicts import ProgramVerdict
     from engine.flow.jumps import JumpCheck
 
 ALL_MODULES: Final = "all"
@@ -68,6 +69,10 @@ class Run:
     jumps: Mapping[str, tuple[JumpCheck, ...]] = field(default_factory=dict)
     """Checked jumps by function name; only functions that the loader did not refuse."""
     error: AppError | None = None
+    verdicts: tuple[ProgramVerdict, ...] = ()
+    """One for each program, in the order of the object's functions."""
+    nearest: Mapping[str, str] = field(default_factory=dict)
+    """The nearest name of the kernel by the sentence that says what it lacks."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from app.services.analysis import Analysis, Run
+from app.services.verdicts import ProgramVerdict
 from engine.btf.ext import LineInfo
 from engine.btf.kinds import ByteOrder
 from engine.core.result import FunctionResult, LoaderError, Relocation
@@ -68,9 +69,16 @@ def compile_json(result: CompileResult) -> Json:
 def run_json(run: Run, byte_order: ByteOrder) -> Json:
     """Give one loader on one kernel.
 
-    `error` is the loader's refusal or ours; `functions` is empty when the run was not made.
+    `error` is the loader's refusal or ours; `verdicts` and `functions` are empty when the run
+    was not made.
     """
-    answer: Json = {"kernel": run.kernel, "loader": run.loader, "error": None, "functions": []}
+    answer: Json = {
+        "kernel": run.kernel,
+        "loader": run.loader,
+        "error": None,
+        "verdicts": [_verdict(verdict) for verdict in run.verdicts],
+        "functions": [],
+    }
     if run.result is None:
         if run.error is not None:
             answer["error"] = {"code": run.error.code, "text": str(run.error)}
@@ -80,6 +88,26 @@ def run_json(run: Run, byte_order: ByteOrder) -> Json:
         _function(f, run.jumps.get(f.name, ()), byte_order) for f in run.result.functions
     ]
     return answer
+
+
+def _verdict(verdict: ProgramVerdict) -> Json:
+    return {
+        "program": verdict.program,
+        "section": verdict.section,
+        "verdict": verdict.kind,
+        "headline": verdict.headline,
+        "poisons": [
+            {
+                "slot": poison.slot,
+                "function": poison.function[1],
+                "reachable": poison.reachable,
+                "why": poison.why,
+                "path": list(poison.path),
+            }
+            for poison in verdict.poisons
+        ],
+        "remarks": list(verdict.remarks),
+    }
 
 
 def _function(function: FunctionResult, jumps: Iterable[JumpCheck], order: ByteOrder) -> Json:

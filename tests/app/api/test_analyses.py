@@ -82,6 +82,22 @@ def test_issue_1348_byte_for_byte(client: TestClient) -> None:
         assert after == WORKED[run["loader"]]
 
 
+def test_verdicts_of_issue_1348(client: TestClient) -> None:
+    """What becomes of it with three loaders, and where its poison stands."""
+    answer = ask(client, source=EXAMPLE, loaders=list(WORKED), cpu="v2")
+    found = {run["loader"]: run["verdicts"] for run in answer["runs"]}
+    assert {loader: [v["verdict"] for v in verdicts] for loader, verdicts in found.items()} == {
+        "libbpf@1.7.0": ["poison-unreachable"],
+        "cilium@0.13.0": ["jump-broken"],
+        "cilium@0.13.1": ["poison-unreachable"],
+    }
+    (verdict,) = found["libbpf@1.7.0"]
+    assert verdict["headline"] == "1 instruction is poisoned, and it cannot be reached."
+    assert verdict["poisons"] == [
+        {"slot": 3, "function": "prog", "reachable": "no", "why": "", "path": []}
+    ]
+
+
 def test_answer_is_what_the_models_describe(client: TestClient) -> None:
     answer = ask(client, source=EXAMPLE, loaders=["cilium@0.13.0"])
     assert AnalysisOut.model_validate(answer).model_dump() == answer
