@@ -62,6 +62,12 @@ class NoBtfError(ElfError):
     code = "object-without-btf"
 
 
+class NoProgramsError(ElfError):
+    """The object is well formed but holds no function, so there is nothing to look at."""
+
+    code = "object-without-programs"
+
+
 class InsnError(EngineError):
     """The bytes are not a whole number of BPF instruction slots."""
 

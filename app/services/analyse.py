@@ -29,7 +29,7 @@ from engine.core.prepare import PreparedObject, prepare
 from engine.core.relocate import relocate_object
 from engine.core.work import DebugSink
 from engine.elf.object import parse_object
-from engine.errors import EngineError, NoBtfError
+from engine.errors import EngineError, NoBtfError, NoProgramsError
 from engine.flow.jumps import check_jumps
 from engine.kernels.catalog import Catalog
 from engine.loaders import all_policies, policy_of
@@ -218,11 +218,16 @@ def compile_source(
 
 
 def read_object(data: bytes) -> PreparedObject:
-    """Parse an object that is to be relocated; NoBtfError where there is nothing to go by."""
+    """Parse an object; NoBtfError or NoProgramsError where there is nothing to relocate."""
     prepared = prepare(parse_object(data))
     if prepared.btf is None:
         raise NoBtfError(
             "the object has no .BTF section", hint="Compile it with -g, and don't strip .BTF."
+        )
+    if not prepared.functions:
+        raise NoProgramsError(
+            "there is no function in a code section",
+            hint="Write a program, as in `SEC(\"kprobe/do_sys_open\") int prog(void *ctx)`.",
         )
     return prepared
 
