@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -11,13 +11,14 @@ from engine.core.result import LoaderError, ObjectResult, Relocation
 from engine.explain.narrate import why
 from engine.explain.near import nearest_name
 from engine.flow.verdict import Verdict, VerdictKind, judge_object
-from engine.loaders.link import LinkedObject, Piece
+from engine.loaders.link import LinkedObject, LinkedProgram, Piece
 
 if TYPE_CHECKING:
     from engine.core.candidates import Target
     from engine.core.policy import LoaderPolicy
     from engine.core.prepare import PreparedObject
     from engine.flow.reach import Answer, PoisonFact
+    from engine.insn.codec import Insn
 
 FunctionId = tuple[str, str]
 """Section and name."""
@@ -35,6 +36,7 @@ class PoisonPlace:
     number    its record among those of the section; None when the object came with poison
     asked     what the record asks for; line: its C line, None where it has none
     path      slots of the linked program that run before it, itself the last
+    way       the same as stretches of slots that follow each other, (first, last)
     """
 
     slot: int
@@ -46,6 +48,7 @@ class PoisonPlace:
     reachable: Answer
     why: str = ""
     path: tuple[int, ...] = ()
+    way: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,14 +78,16 @@ def verdicts_of(
     prepared: PreparedObject, linked: LinkedObject, release: str
 ) -> tuple[ProgramVerdict, ...]:
     """Judge every program of an object that one loader linked for one kernel."""
-    pieces = {(p.name, p.section): p.pieces for p in linked.programs}
+    programs = {(program.name, program.section): program for program in linked.programs}
     return tuple(
-        _program(verdict, pieces.get((verdict.program, verdict.section), ()))
+        _program(verdict, programs.get((verdict.program, verdict.section)))
         for verdict in judge_object(prepared, linked, release)
     )
 
 
-def _program(verdict: Verdict, pieces: tuple[Piece, ...]) -> ProgramVerdict:
+def _program(verdict: Verdict, linked: LinkedProgram | None) -> ProgramVerdict:
+    pieces = linked.pieces if linked else ()
+    insns = (linked.insns if linked else None) or ()
     jumps = verdict.live_strays or verdict.strays
     first = jumps[0] if jumps else None
     return ProgramVerdict(
@@ -90,7 +95,7 @@ def _program(verdict: Verdict, pieces: tuple[Piece, ...]) -> ProgramVerdict:
         section=verdict.section,
         kind=verdict.kind,
         headline=verdict.headline,
-        poisons=tuple(_poison(fact, pieces) for fact in verdict.poisons),
+        poisons=tuple(_poison(fact, pieces, insns) for fact in verdict.poisons),
         functions=frozenset(function_id(piece) for piece in pieces),
         strays=tuple(_place(jump.slot, pieces) for jump in jumps),
         skipped=first.skipped if first else (),
@@ -106,7 +111,7 @@ def function_id(piece: Piece) -> FunctionId:
     return piece.function.section, piece.function.name
 
 
-def _poison(fact: PoisonFact, pieces: tuple[Piece, ...]) -> PoisonPlace:
+def _poison(fact: PoisonFact, pieces: tuple[Piece, ...], insns: Sequence[Insn]) -> PoisonPlace:
     function, local = _place(fact.slot, pieces)
     row = fact.relocation
     return PoisonPlace(
@@ -119,7 +124,21 @@ def _poison(fact: PoisonFact, pieces: tuple[Piece, ...]) -> PoisonPlace:
         reachable=fact.reachable,
         why=fact.why,
         path=fact.path,
+        way=_stretches(fact.path, insns),
     )
+
+
+def _stretches(path: Iterable[int], insns: Sequence[Insn]) -> tuple[tuple[int, int], ...]:
+    """Cut a path where it does not go on with the next instruction."""
+    found: list[tuple[int, int]] = []
+    for slot in path:
+        if found:
+            first, last = found[-1]
+            if slot == last + (2 if insns[last].is_ld_imm64 else 1):
+                found[-1] = first, slot
+                continue
+        found.append((slot, slot))
+    return tuple(found)
 
 
 def _place(slot: int, pieces: Iterable[Piece]) -> tuple[FunctionId, int]:

@@ -7,15 +7,16 @@ from dataclasses import dataclass
 from typing import Final
 
 from app.services.analysis import Analysis, Run
+from app.services.verdicts import lack
 from app.views.bytecode import Bytecode, Side, bytecode
 from app.views.choices import Choices
 from app.views.failure import Remark, remarks_of
-from app.views.headline import SEVERITY, Headline, State, function_state, headline
+from app.views.headline import Headline, headline
 from app.views.lines import SourceLines
-from app.views.prose import Prose, count, names_as_code, size
+from app.views.prose import Prose, code, count, names_as_code, prose, size
 from app.views.relocations import Record, records, tally
-from engine.core.kinds import EXISTENCE_KINDS
-from engine.core.result import FunctionResult, Relocation
+from app.views.states import SEVERITY, State, function_state, worst
+from engine.core.result import FunctionResult
 from engine.explain.narrate import why
 
 CAUSES: Final = 3
@@ -101,10 +102,8 @@ def result(analysis: Analysis, choices: Choices, *, main: str, source: str) -> R
         kernel=kernel,
         headlines=shown_heads,
         kernels=_kernel_tabs(heads, kernel),
-        cause_title="Cause"
-        if any(h.state in ("broken", "poisoned") for h in shown_heads)
-        else "Note",
-        causes=tuple(names_as_code(cause) for cause in causes[:CAUSES]),
+        cause_title="Note" if worst(h.state for h in shown_heads) in _HARMLESS else "Cause",
+        causes=tuple(causes[:CAUSES]),
         more_causes=max(len(causes) - CAUSES, 0),
         programs=tuple(
             ProgramTab(key, sides[0][1].section, len(sides[0][1].before), state, key == chosen)
@@ -124,28 +123,28 @@ def _kernel_tabs(heads: Sequence[Headline], kernel: str) -> tuple[KernelTab, ...
     return tuple(KernelTab(name, tuple(found), name == kernel) for name, found in by_kernel.items())
 
 
-def _causes(runs: Sequence[Run]) -> list[str]:
+def _causes(runs: Sequence[Run]) -> list[Prose]:
     """Say what the kernel lacks, worst first, each sentence once; refusals are headlines."""
     wanting: dict[str, int] = {}
+    nearest: dict[str, str] = {}
     for run in runs:
+        nearest.update(run.nearest)
         for function in run.result.functions if run.result else ():
             for relocation in function.relocations:
-                rank = _lack(relocation)
+                rank = lack(relocation)
                 sentence = why(relocation) if rank is not None else ""
                 if rank is not None and sentence:
                     wanting[sentence] = min(rank, wanting.get(sentence, rank))
-    return sorted(wanting, key=lambda sentence: wanting[sentence])
+    ordered = sorted(wanting, key=lambda sentence: wanting[sentence])
+    return [_cause(sentence, nearest.get(sentence, "")) for sentence in ordered]
 
 
-def _lack(relocation: Relocation) -> int | None:
-    if relocation.outcome == "poisoned":
-        return 0
-    if relocation.kind in EXISTENCE_KINDS and relocation.new == 0:
-        return 1
-    return None
+def _cause(sentence: str, near: str) -> Prose:
+    hint = (" (nearest: ", code(near), ")") if near else ()
+    return prose(*names_as_code(sentence), *hint)
 
 
-_SPOILT: Final = ("broken", "poisoned")
+_HARMLESS: Final[frozenset[State]] = frozenset({"clear", "refused"})
 Sides = list[tuple[Run, FunctionResult]]
 
 
@@ -159,8 +158,7 @@ def _programs(runs: Sequence[Run]) -> Mapping[str, tuple[Sides, State]]:
     programs = {}
     for (section, name), sides in found.items():
         key = name if names.count(name) == 1 else f"{section}:{name}"
-        states = [function_state(f, run.jumps.get(f.name, ())) for run, f in sides]
-        programs[key] = (sides, max(states, key=SEVERITY.index))
+        programs[key] = (sides, worst(function_state(f, run) for run, f in sides))
     return programs
 
 

@@ -59,7 +59,7 @@ def test_relocate_shows_headline_table_and_both_sides(capsys: Capture) -> None:
     assert main(["relocate", OBJECT, "--kernel", KERNEL, *arguments]) == 0
     text = capsys.readouterr().out
     libbpf, cilium = text.split("cilium@0.13.0 on ")
-    assert libbpf.startswith(f"libbpf@1.7.0 on {KERNEL}: POISONED\n")
+    assert libbpf.startswith(f"libbpf@1.7.0 on {KERNEL}: POISON REACHABLE\n")
     assert cilium.startswith(f"{KERNEL}: JUMP BROKEN\n")
     assert "enum bpf_attach_type::BPF_NOT_THERE_AT_ALL" in libbpf
     assert "call 0xbad2310" in libbpf

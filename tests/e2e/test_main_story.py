@@ -27,7 +27,7 @@ def test_the_answer_is_seen_without_scrolling(open_page):
     page = run_by_mouse(open_page())
     for part in (
         page.get_by_text("jump broken", exact=True),
-        page.locator(".verdict.poisoned"),
+        page.locator(".verdict.poison-unreachable"),
         page.locator(".cause").get_by_text("cpuset_cgrp_id_lublub"),
         page.locator(".cause").get_by_text("6.1.0-56-amd64"),
         page.get_by_text("stale jump: meant 5"),
@@ -86,14 +86,14 @@ def test_back_and_forward(open_page):
     page = run_by_mouse(open_page())
     page.select_option("select[name=loader] >> nth=0", "cilium@0.13.1")
     page.get_by_role("button", name="Run").click()
-    expect(page.locator(".verdict.poisoned")).to_have_count(2)
+    expect(page.locator(".verdict.poison-unreachable")).to_have_count(2)
     page.go_back()
-    expect(page.locator(".verdict.broken")).to_have_count(1)
+    expect(page.locator(".verdict.jump-broken")).to_have_count(1)
     expect(page.locator("select[name=loader]").first).to_have_value("cilium@0.13.0")
     page.go_back()
     expect(page.locator(".start")).to_be_visible()
     page.go_forward()
-    expect(page.locator(".verdict.broken")).to_have_count(1)
+    expect(page.locator(".verdict.jump-broken")).to_have_count(1)
 
 
 def test_source_of_ones_own_survives_reload_and_back(open_page):
@@ -129,10 +129,10 @@ def test_without_scripts_an_object_stays_with_the_page(open_page, issue_object):
     page = open_page(java_script_enabled=False)
     page.set_input_files("#object", issue_object)
     run_by_mouse(page)
-    expect(page.locator(".verdict.broken")).to_have_count(1)
+    expect(page.locator(".verdict.jump-broken")).to_have_count(1)
     page.select_option("select[name=loader] >> nth=0", "cilium@0.13.1")
     page.get_by_role("button", name="Run").click()
-    expect(page.locator(".verdict.poisoned")).to_have_count(2)
+    expect(page.locator(".verdict.poison-unreachable")).to_have_count(2)
 
 
 def test_an_object_is_shown_as_soon_as_it_is_chosen(open_page, issue_object):

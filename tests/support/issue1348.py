@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from app.services.analyse import run_loader
 from app.services.analysis import Run
 from engine.core.kinds import CoreReloKind
-from engine.flow.jumps import check_jumps
+from engine.core.prepare import prepare
 from tests.support.asm import exit_, jmp, ld_imm64, mov_imm, stx
 from tests.support.btf_writer import BtfWriter, values
 from tests.support.relocating import ObjectWriter, relo
@@ -50,7 +51,6 @@ def program(name: str = "prog", missing: str = MISSING) -> ObjectWriter:
 
 
 def run(loader: str, writer: ObjectWriter | None = None, btf: BtfWriter | None = None) -> Run:
-    """One loader's run of the program, jumps checked."""
-    result = (writer or program()).relocate(btf or target(), loader)
-    jumps = {f.name: check_jumps(f) for f in result.functions if f.after is not None}
-    return Run(KERNEL, loader, result, jumps)
+    """One loader's run of the program, jumps checked and judged."""
+    prepared = prepare((writer or program()).object())
+    return run_loader(prepared, KERNEL, loader, lambda _: (btf or target()).parsed())
