@@ -97,7 +97,9 @@ def _catalogued(arguments: argparse.Namespace, settings: Settings) -> Kernels:
         return Kernels(ids, known.btf)
     modules_of = partial(chosen_modules, known, arguments.modules)
     for kernel in ids:
-        modules_of(kernel)  # a wrong name is the command line's mistake, not a loader's
+        # a wrong name is the command line's mistake, not a loader's
+        if not modules_of(kernel).names:
+            print(f"coreplay: no modules were added to {kernel}", file=sys.stderr)
     return Kernels(ids, known.btf, modules_of)
 
 

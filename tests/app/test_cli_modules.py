@@ -222,3 +222,9 @@ def test_a_type_is_shown_as_c(folder: Path, capsys: Capture) -> None:
     assert "struct nf_conn {" in capsys.readouterr().out
     assert main(["btf", "show", "union nf_conn", *of_module]) == 2
     assert "There is no type 'union nf_conn'" in capsys.readouterr().err
+
+
+def test_a_kernel_without_modules_says_so(capsys: Capture) -> None:
+    arguments = ["--kernel", "6.1", "--module", "all", "--loader", "libbpf@1.7.0"]
+    assert main(["relocate", OBJECT, *arguments]) == 0
+    assert "coreplay: no modules were added to 6.1.0-56-amd64" in capsys.readouterr().err
