@@ -86,6 +86,18 @@ def test_issue_1348_gives_the_bytes_of_the_specification():
 
 
 @compiles
+@pytest.mark.parametrize(
+    ("name", "state"),
+    [("guard-at-end", "jump-broken"), ("guard-then-code", "silently-different")],
+)
+def test_the_siblings_of_issue_1348_have_outcomes_of_their_own(name, state):
+    assert outcomes(analysed(name)) == {
+        ("6.1.0", "cilium"): state,
+        ("6.1.0", "libbpf"): "poison-unreachable",
+    }
+
+
+@compiles
 def test_the_renamed_field_has_one_side_poisoned_on_each_kernel():
     analysis = analysed("renamed-field")
     assert set(outcomes(analysis).values()) == {"poison-unreachable"}
