@@ -1,4 +1,4 @@
-"""`coreplay check` as a process, from start to exit: execsnoop on six kernels with three loaders."""
+"""`coreplay check` as a process, start to exit: execsnoop on six kernels with three loaders."""
 
 from __future__ import annotations
 

@@ -10,6 +10,7 @@ from engine.btf.ext import LineInfo
 from engine.core.ambiguous import is_ambiguous
 from engine.core.kinds import ENUM_KINDS, EXISTENCE_KINDS, CoreReloKind
 from engine.core.result import FunctionResult, LoaderError, ObjectResult, Relocation
+from engine.core.source_line import source_line
 from engine.core.trace import StepKind
 
 CellKind = Literal["value", "poison", "ambiguous", "refused", "none"]
@@ -196,7 +197,7 @@ def _row(function: FunctionResult, relocation: Relocation) -> Row:
         relocation.slot,
         relocation.kind,
         path or relocation.local,
-        relocation.line,
+        source_line(relocation, function.lines),
         (),
     )
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Final
 
 from engine.btf.ext import LineInfo
 from engine.core.candidates import Target
@@ -15,6 +13,7 @@ from engine.core.policy import LoaderPolicy
 from engine.core.prepare import PreparedObject
 from engine.core.relocate import relocate_object
 from engine.core.result import FunctionResult, Relocation
+from engine.core.source_line import source_line
 from engine.core.spec import AccessSpec
 from engine.core.trace import Step, StepKind
 from engine.flow.code import Code, code_of
@@ -26,9 +25,6 @@ from engine.lint.guards import Guards
 from engine.lint.questions import Question, question_of
 from engine.lint.rule import Finding, Severity
 from engine.loaders.link import LinkedProgram
-
-_LINES_AHEAD: Final = 16
-"""Slots behind a relocation whose lines may be its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,22 +97,8 @@ class Row:
 
     @property
     def line(self) -> LineInfo | None:
-        """The source line that speaks of it.
-
-        Compilers put constants ahead of their use, where the line of something else is in force:
-        one close behind that has the name is taken instead.
-        """
-        here, lines = self.relocation.line, self.function.lines
-        local = self.local
-        if local is None:
-            return here
-        names = [step.name for step in local.accessors if step.name]
-        word = re.compile(rf"\b{re.escape(names[-1] if names else local.root_name)}\b")
-        near = dict.fromkeys(lines[self.relocation.slot : self.relocation.slot + _LINES_AHEAD])
-        for line in (here, *near):
-            if line is not None and word.search(line.line):
-                return line
-        return here
+        """The source line that speaks of it."""
+        return source_line(self.relocation, self.function.lines)
 
     def steps(self, kind: StepKind) -> list[Step]:
         """All steps of one kind."""
