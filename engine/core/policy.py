@@ -271,6 +271,8 @@ class LoaderPolicy:
     """The size of a candidate is asked before its kind, so one without a size is an error."""
     fixup_named_by_value: bool = False
     """Error texts name a patch by its values instead of by its record."""
+    calls_text_only: bool = False
+    """A call must lead to .text: programs cannot call programs."""
     poison_drops_metadata: bool = False
     """A poisoned instruction forgets its symbol, source line and function record."""
     reading: ReadingRules = field(default_factory=ReadingRules)

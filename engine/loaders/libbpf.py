@@ -55,6 +55,7 @@ V1_7_0 = LoaderPolicy(
     immediate_overflow_refused=False,
     newest_kind=BtfKind.ENUM64,
     refused_offset_stays=True,
+    calls_text_only=True,
     target_read_late=True,
     kconfig_externs=frozenset(
         {"CONFIG_*", "LINUX_KERNEL_VERSION", "LINUX_HAS_BPF_COOKIE", "LINUX_HAS_SYSCALL_WRAPPER"}

@@ -150,6 +150,9 @@ class _Linker:
         programs = []
         for entry in self._entries():
             order = self._order(entry)
+            if len(set(order)) < len(order):
+                programs.append(self._doubled(entry))
+                continue
             results, error = relocate_functions(self.prepared, order, self.target, self.policy)
             if error is not None and error.code == self.policy.object_btf_error:
                 return LinkedObject(self.policy.id, (), error)
@@ -162,8 +165,21 @@ class _Linker:
             programs.append(self._link(entry, order, results))
         return LinkedObject(self.policy.id, tuple(programs))
 
+    def _doubled(self, entry: int) -> LinkedProgram:
+        """A program that its own subprograms call is appended to itself once more.
+
+        Follows: cilium/ebpf linker.go flattenInstructions, asm/instruction.go
+        encodeFunctionReferences @ v0.22.0.
+        """
+        function = self.prepared.functions[entry]
+        error = LoaderError("link", f"duplicate symbol {function.name}")
+        return LinkedProgram(function.name, function.section, None, error=error)
+
     def _order(self, entry: int) -> list[int]:
-        """Function numbers in the order in which the loader appends them."""
+        """Function numbers in the order in which the loader appends them.
+
+        Breadth-first, a program that is called comes a second time.
+        """
         if self.policy.link_order is LinkOrder.DEPTH_FIRST:
             return self._depth_first(entry)
         order, pending = [entry], self._callees(entry)
@@ -256,6 +272,12 @@ class _Linker:
                 self._data(insns, slot, reference)
 
     def _call(self, insns: list[Insn], slot: int, callee: Piece) -> None:
+        if self.policy.calls_text_only and callee.function.section != ".text":
+            raise Refusal(
+                "RELOC",
+                f"bad call relo against '{callee.function.name}' in section "
+                f"'{callee.function.section}'",
+            )
         if self.policy.poison_drops_metadata and _poisoned_first(callee.function):
             raise Refusal(
                 "link",
