@@ -5,7 +5,7 @@ A record of `goldens.jsonl.xz`:
     id         OBJECT@BTF#LOADER#STAGE
     object     path of the object, below tests/golden
     btf        path of the target's BTF, below tests/golden; may be stored with `.xz` added
-    stage      `core` (relocated only) or `link` (functions appended to each other as well)
+    stage      `core` (relocated only) or `linked` (functions appended to each other as well)
     programs   name -> section, insns (hex of each slot, in the object's byte order), error
     error      code and text of the loader's refusal, or null
 
