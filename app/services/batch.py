@@ -96,7 +96,7 @@ class Batch:
         target = for_loader(prepared, self._target(job), policy)
         if job.stage == "linked":
             return _linked(prepared, target, policy)
-        return _relocated(prepared, target, policy)
+        return relocated(prepared, target, policy)
 
     def _target(self, job: Job) -> Target:
         """A kernel, or a kernel with the one module whose split BTF was given."""
@@ -144,7 +144,7 @@ class _Files(Generic[T]):
         return value
 
 
-def _relocated(prepared: PreparedObject, target: Target, policy: LoaderPolicy) -> Answer:
+def relocated(prepared: PreparedObject, target: Target, policy: LoaderPolicy) -> Answer:
     """Answer stage `core`: every function that this loader speaks of.
 
     One that refused the object tells where it stopped; one that takes subprograms as parts of

@@ -10,6 +10,7 @@ from engine.btf.decode import Btf, coarse_key
 from engine.btf.kinds import ENUM_KINDS, BtfKind, BtfType, TypeId
 from engine.btf.split import ModuleFault, ModuleSet
 from engine.core.names import essential_name
+from engine.core.newer import first_newer
 from engine.core.policy import BrokenModule, CandidateKinds, LoaderPolicy, ModuleSearch
 
 _TAGS = frozenset({BtfKind.DECL_TAG, BtfKind.TYPE_TAG})
@@ -58,12 +59,17 @@ class NameHits(NamedTuple):
 
 
 class UnreadableModule(Exception):
-    """A loader looked into the modules and cannot read one. Never leaves `engine.core`."""
+    """A loader looked into the modules and cannot read one. Never leaves `engine.core`.
 
-    def __init__(self, fault: ModuleFault, position: int) -> None:
+    position  of the module among all
+    note      what the loader prints before its error, if it says more
+    """
+
+    def __init__(self, fault: ModuleFault, position: int, note: str = "") -> None:
         super().__init__(fault.module)
         self.fault = fault
         self.position = position
+        self.note = note
 
 
 def find_candidates(local: BtfType, target: Target, policy: LoaderPolicy) -> NameHits:
@@ -93,13 +99,28 @@ def check_modules(target: Target, policy: LoaderPolicy) -> None:
     if target.custom or policy.modules is ModuleSearch.NEVER:
         return
     modules = target.module_set
-    for fault in modules.faults:
-        if fault.kind == "empty":
-            refused = policy.empty_modules_refused
-        else:
-            refused = policy.broken_modules is BrokenModule.REFUSED
-        if refused:
-            raise UnreadableModule(fault, modules.names.index(fault.module))
+    refused = {fault.module: fault for fault in modules.faults if _refuses(fault, policy)}
+    if not refused and policy.newest_kind >= BtfKind.ENUM64:
+        return
+    broken = {fault.module for fault in modules.faults if fault.kind == "broken"}
+    for position, name in enumerate(modules.names):
+        if name in refused:
+            raise UnreadableModule(refused[name], position)
+        if name not in broken:
+            _check_kinds(modules.open(name), name, position, policy)
+
+
+def _refuses(fault: ModuleFault, policy: LoaderPolicy) -> bool:
+    if fault.kind == "empty":
+        return policy.empty_modules_refused
+    return policy.broken_modules is BrokenModule.REFUSED
+
+
+def _check_kinds(btf: Btf, name: str, position: int, policy: LoaderPolicy) -> None:
+    newer = first_newer(btf, policy.newest_kind)
+    if newer is not None:
+        fault = ModuleFault(name, "broken", policy.newer_kind_text.format(*newer))
+        raise UnreadableModule(fault, position, policy.newer_kind_note.format(*newer))
 
 
 def _in_one(local: BtfType, btf: Btf, origin: str, policy: LoaderPolicy) -> NameHits:

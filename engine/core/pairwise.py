@@ -76,11 +76,13 @@ class Position:
 
 
 def sized(btf: Btf, type_id: int) -> int:
-    """Size in bytes; raises Refusal for a type without one."""
+    """Size in bytes; raises Refusal for a type without one, such as a variable."""
+    kind = skip_modifiers_and_typedefs(btf, type_id).kind
     try:
+        if kind is BtfKind.VAR:
+            raise BtfTypeError(f"type [{type_id}] is a variable")
         return size_of(btf, type_id)
     except BtfTypeError as error:
-        kind = skip_modifiers_and_typedefs(btf, type_id).kind
         raise Refusal(CODE, f"type *btf.{go_name(kind)}: unsized type") from error
 
 

@@ -11,6 +11,7 @@ from engine.btf.ext import BtfExt
 from engine.btf.kinds import BtfKind, BtfType
 from engine.core.candidates import Target
 from engine.core.kinds import CoreReloKind
+from engine.core.newer import first_newer
 from engine.core.policy import LoaderPolicy, MatchRule, ReadingRules
 from engine.core.prepare import PreparedObject
 from engine.core.result import LoaderError
@@ -30,7 +31,7 @@ def as_read(prepared: PreparedObject, policy: LoaderPolicy) -> PreparedObject:
     """
     if not policy.ignores_unreadable_btf or prepared.btf is None:
         return prepared
-    if _first_newer(prepared.btf, policy.newest_kind) is None or _needs_btf(prepared):
+    if first_newer(prepared.btf, policy.newest_kind) is None or _needs_btf(prepared):
         return prepared
     return replace(prepared, btf=None, ext=BtfExt({}, {}, {}))
 
@@ -57,7 +58,7 @@ def unreadable(
 
 def unreadable_target(target: Target, policy: LoaderPolicy) -> LoaderError | None:
     """The error with which this loader version refuses the kernel's types, if it does."""
-    newer = _first_newer(target.btf, policy.newest_kind)
+    newer = first_newer(target.btf, policy.newest_kind)
     if newer is None:
         return None
     return LoaderError(policy.target_btf_error, policy.newer_kind_text.format(*newer))
@@ -65,14 +66,14 @@ def unreadable_target(target: Target, policy: LoaderPolicy) -> LoaderError | Non
 
 def unreadable_notes(target: Target, policy: LoaderPolicy) -> Iterator[str]:
     """What the loader prints, besides its error, when it cannot read the target."""
-    newer = _first_newer(target.btf, policy.newest_kind)
+    newer = first_newer(target.btf, policy.newest_kind)
     if newer is not None and policy.newer_kind_note:
         yield policy.newer_kind_note.format(*newer)
 
 
 def _object_faults(prepared: PreparedObject, policy: LoaderPolicy) -> Iterator[str]:
     if prepared.btf is not None:
-        newer = _first_newer(prepared.btf, policy.newest_kind)
+        newer = first_newer(prepared.btf, policy.newest_kind)
         if newer is not None:
             yield f"load BTF: {policy.newer_kind_text.format(*newer)}"
         yield from _extern_faults(prepared.btf, policy.reading)
@@ -93,18 +94,6 @@ def _between_slots(ext: BtfExt) -> Iterator[str]:
         for relo in relos:
             if relo.insn_off % SLOT_BYTES:
                 yield f"offset {relo.insn_off} is not aligned with instruction size"
-
-
-def _first_newer(btf: Btf, newest: BtfKind) -> tuple[int, int] | None:
-    """Id and kind of the first type of a kind that the loader does not know, kept per BTF."""
-    if newest >= BtfKind.ENUM64:
-        return None
-    key = f"core.newer-than.{int(newest)}"
-    if key not in btf.caches:
-        kinds = ((number, int(btf.kind(number))) for number in range(btf.first_id, len(btf)))
-        btf.caches[key] = next((row for row in kinds if row[1] > newest), None)
-    found: tuple[int, int] | None = btf.caches[key]
-    return found
 
 
 def _extern_faults(btf: Btf, rules: ReadingRules) -> Iterator[str]:

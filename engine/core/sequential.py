@@ -165,6 +165,8 @@ class SequentialRelocator:
         try:
             return find_candidates(root, self.run.target, self.run.policy)
         except UnreadableModule as unreadable:
+            if unreadable.note:
+                self.run.note(unreadable.note)
             self.run.warn(
                 f"failed to load module [{unreadable.fault.module}]'s BTF object "
                 f"#{unreadable.position + 2}: {self.run.errno('EINVAL')}"

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from tests.conformance import compile as compiling
 from tests.conformance import jobs as sets
+from tests.conformance import modules
 from tests.conformance.build import Unavailable
 from tests.conformance.compare import compare, report
 from tests.conformance.goldens import regenerate
@@ -36,10 +37,13 @@ def arguments(given: Sequence[str] | None) -> argparse.Namespace:
     )
     what = parser.add_mutually_exclusive_group()
     what.add_argument(
-        "--regenerate", action="store_true", help="write tests/golden/goldens.jsonl.xz anew"
+        "--regenerate", action="store_true", help="write the goldens in tests/golden anew"
     )
     what.add_argument(
         "--selftests", action="store_true", help="the CO-RE tests of the kernel's own test suite"
+    )
+    what.add_argument(
+        "--modules", action="store_true", help="kernels with modules: tests/golden/modules"
     )
     what.add_argument(
         "--objects", type=Path, metavar="DIR", help="these objects, with each --btf, instead"
@@ -67,6 +71,8 @@ def job_sets(options: argparse.Namespace, stage: str) -> Iterator[tuple[str, lis
         objects = libbpf_tools.write_objects(BUILD / "libbpf-tools")
         btfs = [sets.unpacked(path) for path in sorted(_SNAPSHOTS.glob("*-amd64.btf.xz"))]
         yield "libbpf-tools", list(sets.folder_jobs(objects, btfs, stage))
+    elif options.modules:
+        yield "kernels with modules", list(modules.jobs(stage))
     else:
         yield "tests/golden", list(sets.golden_pairs(stage))
         try:
@@ -105,11 +111,12 @@ def chosen(options: argparse.Namespace, stage: str) -> list[Loader]:
 def main(given: Sequence[str] | None = None) -> int:
     options = arguments(given)
     if options.regenerate:
-        return 0 if regenerate() else 1
+        return 0 if regenerate() and modules.regenerate() else 1
     if options.selftests:
         return selftests(options)
     good = True
-    for stage in [options.stage] if options.stage else sets.STAGES:
+    stages = modules.STAGES if options.modules else sets.STAGES
+    for stage in [options.stage] if options.stage else stages:
         for title, jobs in job_sets(options, stage):
             tallies = (compare(loader, jobs, stage) for loader in chosen(options, stage))
             good &= report(f"{title}, stage {stage}: {len(jobs)} objects with a BTF", tallies)

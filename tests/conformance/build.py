@@ -31,6 +31,8 @@ _LIBBPF_FLAGS: Final = (
 )
 # relo_core.c computes left shifts for the byte order of the machine it was compiled for.
 _AS_ON_BIG_ENDIAN: Final = ("-U__BYTE_ORDER__", "-D__BYTE_ORDER__=__ORDER_BIG_ENDIAN__")
+_KALLSYMS: Final = HERE / "go" / "shims" / "kallsyms.go.txt"
+_ASKS_KALLSYMS: Final = "v0.15"
 _DEBIAN_SOURCES: Final = "http://deb.debian.org/debian"
 _DEBIAN_KEYS: Final = "/usr/share/keyrings/debian-archive-keyring.gpg"
 
@@ -93,14 +95,30 @@ def cilium(version: str, shim: str) -> Path:
         HERE / "go" / "harness.go",
         HERE / "go" / "shims" / f"{shim}.go",
         HERE / "go" / "go.sum",
+        _KALLSYMS,
     )
     with _stale(folder, sources) as stale:
         if stale:
-            for source, name in zip(sources, ("harness.go", "shim.go", "go.sum"), strict=True):
+            for source, name in zip(sources, ("harness.go", "shim.go", "go.sum"), strict=False):
                 shutil.copy(source, folder / name)
             (folder / "go.mod").write_text(module)
+            if shim == _ASKS_KALLSYMS:
+                (folder / "go.mod").write_text(module + _with_our_kallsyms(go, folder))
             run([go, "build", "-p", "1", "-mod=mod", "-o", "harness", "."], folder)
     return folder / "harness"
+
+
+def _with_our_kallsyms(go: str, folder: Path) -> str:
+    """Copy the fetched loader, with our kallsyms.go for its own; gives the line for go.mod."""
+    package, copied = "github.com/cilium/ebpf", folder / "ebpf"
+    run([go, "mod", "download", package], folder)
+    found = run([go, "list", "-mod=mod", "-m", "-f", "{{.Dir}}", package], folder).strip()
+    shutil.copytree(found, copied, ignore=shutil.ignore_patterns("testdata", "*_test.go"))
+    asked = copied / "internal" / "kallsyms" / "kallsyms.go"
+    for each in (asked.parent, asked):
+        each.chmod(0o755)  # files that Go keeps are read-only
+    shutil.copyfile(_KALLSYMS, asked)
+    return f"replace {package} => ./ebpf\n"
 
 
 def aya() -> Path:

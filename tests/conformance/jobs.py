@@ -21,13 +21,18 @@ _TARGETS = ("own-same", "own-moved", "own-odd", "own14-same", "own14-moved", "ow
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """`object` is a path from `folder`, as loaders name it in their errors."""
+    """`object` is a path from `folder`, as loaders name it in their errors.
+
+    With `modules` (name, split BTF on `btf`) the BTF is the running kernel's; without, it is one
+    that the user gives.
+    """
 
     id: str
     folder: Path
     object: str
     btf: Path
     stage: str
+    modules: tuple[tuple[str, Path], ...] = ()
 
     @property
     def path(self) -> Path:

@@ -7,13 +7,15 @@ from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
 
-from app.services.batch import Batch
+from app.services.batch import Batch, relocated
 from engine.btf.decode import Btf
+from engine.btf.split import parse_modules
 from engine.core.candidates import Target
 from engine.core.prepare import PreparedObject, prepare
 from engine.core.relocate import relocate_object
 from engine.elf.object import parse_object
 from engine.loaders import policy_of
+from engine.loaders.attach import for_loader
 from tests.conformance.answers import Answer
 from tests.conformance.jobs import Job
 
@@ -24,6 +26,9 @@ def run(jobs: Iterable[Job], loader: str) -> dict[str, Answer]:
     batch = Batch([Path("/")])
     answers = {}
     for job in sorted(jobs, key=lambda job: str(job.btf)):
+        if job.modules:
+            answers[job.id] = _with_modules(job, loader)
+            continue
         line = {
             "id": job.id,
             "object": str(job.path),
@@ -36,6 +41,20 @@ def run(jobs: Iterable[Job], loader: str) -> dict[str, Answer]:
     return answers
 
 
+def _with_modules(job: Job, loader: str) -> Answer:
+    policy, prepared = policy_of(loader), _object(job.path)
+    return {"id": job.id} | relocated(
+        prepared, for_loader(prepared, target_of(job), policy), policy
+    )
+
+
+def target_of(job: Job) -> Target:
+    """The kernel that a job is about."""
+    base = _btf(job.btf)
+    sections = [(name, path.read_bytes()) for name, path in job.modules]
+    return Target(base, parse_modules(base, sections))
+
+
 def logs(jobs: Iterable[Job], loader: str) -> dict[str, str]:
     """What coreplay says that the loader prints while it relocates."""
     policy = policy_of(loader)
@@ -44,7 +63,7 @@ def logs(jobs: Iterable[Job], loader: str) -> dict[str, str]:
         lines: list[str] = []
         relocate_object(
             _object(job.path),
-            Target(_btf(job.btf)),
+            target_of(job),
             policy,
             debug=lambda level, text, lines=lines: lines.append(f"{level}: {text}\n"),
         )

@@ -1,7 +1,7 @@
 // Runs the CO-RE relocation of one version of cilium/ebpf on files. Nothing is loaded into a kernel.
 //
-// Jobs come as lines on standard input, with tabs between id, object, BTF and stage; each is
-// answered by one JSON line in the form of tests/golden. In stage core each instruction slot also
+// Jobs come as lines on standard input, with tabs between id, object, BTF, stage and, if there are
+// any, modules (NAME=PATH,...); each is answered by one JSON line in the form of tests/golden. In stage core each instruction slot also
 // says which slot of the ELF it was ("from"), so that the ELF's own bytes can be put back where
 // cilium/ebpf, while reading the file, rewrote calls and map references.
 package main
@@ -20,7 +20,22 @@ import (
 	"github.com/cilium/ebpf/btf"
 )
 
-type job struct{ id, object, btf, stage string }
+type job struct {
+	id, object, btf, stage string
+	modules                []module
+}
+
+// A kernel module with the file that has its split BTF.
+type module struct{ name, path string }
+
+func (m module) load(base *btf.Spec) (*btf.Spec, error) {
+	file, err := os.Open(m.path)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	return btf.LoadSplitSpecFromReader(file, base)
+}
 
 type failure struct {
 	Code string `json:"code"`
@@ -68,11 +83,17 @@ func main() {
 	known := &targets{}
 	for lines.Scan() {
 		fields := strings.Split(lines.Text(), "\t")
-		if len(fields) != 4 {
+		if len(fields) < 4 {
 			fmt.Fprintln(os.Stderr, "not a job:", lines.Text())
 			os.Exit(2)
 		}
-		todo := job{fields[0], fields[1], fields[2], fields[3]}
+		todo := job{id: fields[0], object: fields[1], btf: fields[2], stage: fields[3]}
+		if len(fields) > 4 {
+			for _, each := range strings.Split(fields[4], ",") {
+				name, path, _ := strings.Cut(each, "=")
+				todo.modules = append(todo.modules, module{name, path})
+			}
+		}
 		if err := answers.Encode(run(todo, known)); err != nil {
 			os.Exit(2)
 		}
@@ -98,7 +119,7 @@ func run(todo job, known *targets) answer {
 			insns = entry(insns)
 			finished.From = origins(insns)
 		}
-		if err := relocate(spec, insns, target); err != nil {
+		if err := relocate(spec, insns, target, todo.modules); err != nil {
 			finished.From = nil
 			finished.Error = &failure{"relocate", "apply CO-RE relocations: " + err.Error()}
 		} else if todo.stage == "core" {
@@ -115,7 +136,7 @@ func run(todo job, known *targets) answer {
 }
 
 // relocate does what loading a program does before its instructions are written.
-func relocate(spec *ebpf.ProgramSpec, insns asm.Instructions, target *btf.Spec) error {
+func relocate(spec *ebpf.ProgramSpec, insns asm.Instructions, target *btf.Spec, modules []module) error {
 	var relos []*btf.CORERelocation
 	var places []*asm.Instruction
 	for walk := insns.Iterate(); walk.Next(); {
@@ -127,7 +148,7 @@ func relocate(spec *ebpf.ProgramSpec, insns asm.Instructions, target *btf.Spec) 
 	if len(relos) == 0 {
 		return nil
 	}
-	fixups, err := coreRelocate(spec, relos, target)
+	fixups, err := coreRelocate(spec, relos, target, modules)
 	if err != nil {
 		return err
 	}

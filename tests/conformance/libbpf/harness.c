@@ -1,12 +1,15 @@
 /* Runs libbpf's relocation and linking on files. Nothing is loaded into a kernel (see answers.c).
  *
- * Jobs come as lines on standard input, with tabs between id, object, BTF and stage; each is
- * answered by one JSON line in the form of tests/golden. Stage "log" is stage "core" with what
+ * Jobs come as lines on standard input, with tabs between id, object, BTF, stage and, if there are
+ * any, modules (NAME=PATH,...); each is answered by one JSON line in the form of tests/golden. With
+ * modules, the BTF is the running kernel's and not one that the user gives. Stage "log" is stage "core" with what
  * libbpf said meanwhile. libbpf.c is included, because its stages have no names outside it.
  */
 #include "libbpf.c"
 
 #define VERSION (LIBBPF_MAJOR_VERSION * 100 + LIBBPF_MINOR_VERSION)
+
+int answer_modules(char *list);
 
 static FILE *warnings, *debug_log;
 static char *warned;
@@ -116,18 +119,20 @@ static void print_programs(struct bpf_object *obj, bool linked)
 	}
 }
 
-/* The function that the first warning names is where libbpf stopped. */
+/* The function that a warning names first is where libbpf stopped. */
 static void print_failed_program(struct bpf_object *obj, int err)
 {
 	static const char start[] = "prog '";
-	char *end;
+	char *line, *end;
 
 	fflush(warnings);
-	if (strncmp(warned, start, strlen(start)) || !(end = strchr(warned + strlen(start), '\'')))
+	for (line = warned; line && strncmp(line, start, strlen(start)); line += !!line)
+		line = strchr(line, '\n');
+	if (!line || !(end = strchr(line + strlen(start), '\'')))
 		return;
 	for (size_t i = 0; i < obj->nr_programs; i++) {
 		struct bpf_program *prog = &obj->programs[i];
-		const char *name = warned + strlen(start);
+		const char *name = line + strlen(start);
 
 		if (strlen(prog->name) != (size_t)(end - name) ||
 		    strncmp(prog->name, name, end - name))
@@ -158,18 +163,27 @@ static struct bpf_object *open_all(const char *path, const char *btf)
 	return obj;
 }
 
+/* Not that of the machine this runs on. */
+static int know_vmlinux(struct bpf_object *obj, const char *btf)
+{
+	int err;
+
+	obj->btf_vmlinux = btf__parse(btf, NULL);
+	err = libbpf_get_error(obj->btf_vmlinux);
+	if (err)
+		obj->btf_vmlinux = NULL;
+	return err;
+}
+
 /* The steps of bpf_object_load() up to the one that gives programs to the kernel. */
 static int load(struct bpf_object *obj, const char *btf)
 {
 	int err = 0;
 
-	if (obj_needs_vmlinux_btf(obj)) { /* not that of the machine this runs on */
-		obj->btf_vmlinux = btf__parse(btf, NULL);
-		err = libbpf_get_error(obj->btf_vmlinux);
-		if (err) {
-			obj->btf_vmlinux = NULL;
+	if (obj_needs_vmlinux_btf(obj)) {
+		err = know_vmlinux(obj, btf);
+		if (err)
 			return err;
-		}
 	}
 #if VERSION >= 106
 	return bpf_object_prepare(obj, NULL);
@@ -199,19 +213,23 @@ static int load(struct bpf_object *obj, const char *btf)
 	return err;
 }
 
-static struct bpf_object *run(const char *path, const char *btf, bool linked, FILE *log, int *err)
+static struct bpf_object *run(const char *path, const char *btf, bool running, bool linked,
+			      FILE *log, int *err)
 {
 	struct bpf_object *obj;
 
 	start_listening();
-	obj = open_all(path, btf);
+	obj = open_all(path, running ? NULL : btf);
 	if (!obj) {
 		*err = -errno;
 		return NULL;
 	}
 	start_listening(); /* of warnings, those of the relocation count */
 	debug_log = log;
-	*err = obj->btf_ext ? bpf_object__relocate_core(obj, btf) : 0;
+	if (running)
+		*err = know_vmlinux(obj, btf);
+	if (!*err && obj->btf_ext)
+		*err = bpf_object__relocate_core(obj, running ? NULL : btf);
 	debug_log = NULL;
 	if (*err || !linked)
 		return obj;
@@ -222,7 +240,8 @@ static struct bpf_object *run(const char *path, const char *btf, bool linked, FI
 	return obj;
 }
 
-static void answer(const char *id, const char *path, const char *btf, const char *stage)
+static void answer(const char *id, const char *path, const char *btf, const char *stage,
+		   bool running)
 {
 	bool linked = !strcmp(stage, "linked");
 	char *said = NULL;
@@ -233,7 +252,7 @@ static void answer(const char *id, const char *path, const char *btf, const char
 
 	if (!strcmp(stage, "log"))
 		log = open_memstream(&said, &said_size);
-	obj = run(path, btf, linked, log, &err);
+	obj = run(path, btf, running, linked, log, &err);
 	fputs("{\"id\":", stdout);
 	print_text(id, strlen(id));
 	fputs(",\"programs\":{", stdout);
@@ -265,18 +284,22 @@ int main(void)
 
 	libbpf_set_print(take_note);
 	while ((length = getline(&line, &size, stdin)) > 0) {
-		char *fields[4], *rest = line;
+		char *fields[5], *rest = line;
 
 		if (line[length - 1] == '\n')
 			line[length - 1] = '\0';
-		for (int i = 0; i < 4; i++) {
+		for (int i = 0; i < 5; i++) {
 			fields[i] = strsep(&rest, "\t");
-			if (!fields[i]) {
+			if (!fields[i] && i < 4) {
 				fprintf(stderr, "not a job: %s\n", line);
 				return 2;
 			}
 		}
-		answer(fields[0], fields[1], fields[2], fields[3]);
+		if (answer_modules(fields[4])) {
+			fprintf(stderr, "not modules\n");
+			return 2;
+		}
+		answer(fields[0], fields[1], fields[2], fields[3], fields[4]);
 	}
 	return 0;
 }

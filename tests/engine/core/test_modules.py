@@ -15,7 +15,7 @@ from engine.loaders import all_policies, policy_of
 from engine.loaders.attach import attach_point, with_attached
 from engine.loaders.link import link_object
 from tests.support.asm import exit_, ld_imm64, mov_imm
-from tests.support.btf_writer import BtfWriter, member
+from tests.support.btf_writer import BtfWriter, member, values
 from tests.support.relocating import (
     AYA,
     CILIUM,
@@ -32,6 +32,7 @@ from tests.support.relocating import (
 OFF, EXISTS = CoreReloKind.FIELD_BYTE_OFFSET, CoreReloKind.FIELD_EXISTS
 TARGET_ID = CoreReloKind.TYPE_ID_TARGET
 EMPTY_BTF = packing.pack("<HBBIIIII", 0xEB9F, 1, 0, 24, 0, 0, 0, 0)
+OLD_LIBBPF = "libbpf@0.8.0"
 CILIUM_19, CILIUM_15, CILIUM_13 = "cilium@0.19.0", "cilium@0.15.0", "cilium@0.13.1"
 
 
@@ -237,6 +238,21 @@ def test_the_words_about_a_damaged_module():
     lines = said(asks().relocate(Target(base, damaged("broken", base)), LIBBPF)).splitlines()
     assert lines[0] == "failed to load module [loadpin_trigger]'s BTF object #3: -EINVAL"
     assert "target candidate search failed for [" in lines[1]
+
+
+def test_a_module_with_a_kind_that_the_loader_does_not_know():
+    """libbpf 0.8.0 cannot read ENUM64; it says so once it looks into the modules."""
+    writer = BtfWriter(base=(base := vmlinux(there=4)))
+    layout(writer, "conn", 8)
+    writer.add_enum64("wide", values(FAR=1 << 40))
+    target = Target(base, (("first", module(base)), ("nf", writer.parsed())))
+    lines: list[str] = []
+    result = asks().relocate(target, OLD_LIBBPF, debug=lambda _, text: lines.append(text))
+    assert "failed to load module [nf]'s BTF object #3: -22" in said(result)
+    found = lines.index("failed to load module [nf]'s BTF object #3: -22")
+    assert lines[found - 1] == "Unsupported BTF_KIND:19"
+    for loader, name in ((OLD_LIBBPF, "there"), (LIBBPF, "conn")):
+        assert only(asks(name).relocate(target, loader)).error is None
 
 
 def test_a_program_that_asks_nothing_is_spared():

@@ -241,8 +241,9 @@ def test_refused(local, target, indices, words):
 def test_old_versions_ask_for_the_size_of_a_candidate_first():
     with pytest.raises(Impossible):
         walked(s("a"), lambda w: w.add_fwd("s"), 0)
-    with pytest.raises(Refusal, match="unsized type"):
-        walked(s("a"), lambda w: w.add_fwd("s"), 0, sizes_unsized_candidates=True)
+    for add in (lambda w: w.add_fwd("s"), lambda w: w.add_var("s", w.int)):
+        with pytest.raises(Refusal, match="unsized type"):
+            walked(s("a"), add, 0, sizes_unsized_candidates=True)
 
 
 def test_members_are_found_level_by_level():

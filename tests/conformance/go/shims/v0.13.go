@@ -11,7 +11,7 @@ func loadCollection(path string) (*ebpf.CollectionSpec, error) {
 	return ebpf.LoadCollectionSpec(path)
 }
 
-func coreRelocate(spec *ebpf.ProgramSpec, relos []*btf.CORERelocation, target *btf.Spec) ([]btf.COREFixup, error) {
+func coreRelocate(spec *ebpf.ProgramSpec, relos []*btf.CORERelocation, target *btf.Spec, _ []module) ([]btf.COREFixup, error) {
 	var ids btf.Builder
 	return btf.CORERelocate(relos, target, spec.ByteOrder, ids.Add)
 }

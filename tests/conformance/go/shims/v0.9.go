@@ -44,7 +44,7 @@ func withContents(data []byte) []byte {
 	return data
 }
 
-func coreRelocate(spec *ebpf.ProgramSpec, relos []*btf.CORERelocation, target *btf.Spec) ([]btf.COREFixup, error) {
+func coreRelocate(spec *ebpf.ProgramSpec, relos []*btf.CORERelocation, target *btf.Spec, _ []module) ([]btf.COREFixup, error) {
 	return btf.CORERelocate(spec.BTF, target, relos)
 }
 
