@@ -37,6 +37,7 @@ from engine.loaders.attach import for_loader
 from engine.loaders.link import link_object
 
 if TYPE_CHECKING:
+    from app.services.closeup import Closeup, CloseupRequest
     from app.services.compile import CompileResult
     from app.services.workers import Workers
 
@@ -86,6 +87,20 @@ class Analyses:
                 raise from_engine(error) from None
             self._cache.put(key, answer)
         return answer
+
+    async def closeup(self, request: CloseupRequest) -> Closeup:
+        """Look at one function of an object that was analysed; raises AppError."""
+        from pickle import loads  # late: as above
+
+        key = f"closeup {request.digest()}"
+        answer = self._cache.get(key)
+        if answer is None:
+            try:
+                answer = await self.workers.run(_closeup, request, self.settings)
+            except EngineError as error:
+                raise from_engine(error) from None
+            self._cache.put(key, answer)
+        return cast("Closeup", loads(answer))  # noqa: S301
 
     async def keep_warm(self) -> None:
         """Start the workers and open all kernels in them; again whenever one was lost.
@@ -227,7 +242,7 @@ def read_object(data: bytes) -> PreparedObject:
     if not prepared.functions:
         raise NoProgramsError(
             "there is no function in a code section",
-            hint="Write a program, as in `SEC(\"kprobe/do_sys_open\") int prog(void *ctx)`.",
+            hint='Write a program, as in `SEC("kprobe/do_sys_open") int prog(void *ctx)`.',
         )
     return prepared
 
@@ -278,11 +293,23 @@ def _answer(
     return render(analyse_sync(request, settings))
 
 
-def _pickled(analysis: Analysis) -> bytes:
-    """Give the bytes that `Analyses.analyse` unpacks; their length is what the cache counts."""
+def _pickled(answer: object) -> bytes:
+    """Give the bytes that `Analyses` unpacks; their length is what the cache counts."""
     from pickle import HIGHEST_PROTOCOL, dumps  # late: as above
 
-    return dumps(analysis, HIGHEST_PROTOCOL)
+    return dumps(answer, HIGHEST_PROTOCOL)
+
+
+def _closeup(request: CloseupRequest, settings: Settings) -> bytes:
+    """Run in a worker."""
+    from app.services.closeup import look  # late: the command line needs it not
+
+    known = catalog(settings)
+    target = Target(known.btf(request.kernel))
+    if request.modules:
+        target = replace(target, modules=chosen_modules(known, request.modules, request.kernel))
+    release = known.snapshot(request.kernel).release
+    return _pickled(look(read_object(request.object), target, release, request))
 
 
 def _open_kernels(names: tuple[str, ...], settings: Settings) -> None:

@@ -7,9 +7,10 @@ and the slots after it carry other numbers than before: the gap and the shift ar
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
+from app.services.closeup import Near
 from app.views.lanes import Arrow, Stroke, crossing, strokes
 from app.views.lines import LineRef, SourceLines
 from app.views.prose import anchor, count, loader_name
@@ -25,6 +26,9 @@ ROWS: Final = 600
 """Rows on one page; longer programs are turned over like a book."""
 
 
+_RUNS: Final = {"maybe": "may run", "yes": "reached"}
+
+
 @dataclass(frozen=True, slots=True)
 class Badge:
     """A word beside an instruction; `kind` names its icon and colour."""
@@ -35,7 +39,10 @@ class Badge:
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One slot in one column. `state` is `code`, `second`, `lost` or `none`."""
+    """One slot in one column. `state` is `code`, `second`, `lost` or `none`.
+
+    `dead` cannot run, `on_path` leads to poison that is reached.
+    """
 
     state: str
     id: str = ""
@@ -45,6 +52,8 @@ class Cell:
     hex: tuple[HexRun, ...] = ()
     changed: bool = False
     poisoned: bool = False
+    dead: bool = False
+    on_path: bool = False
     badges: tuple[Badge, ...] = ()
     strokes: tuple[Stroke, ...] = ()
 
@@ -102,12 +111,22 @@ class Bytecode:
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """One loader's view of the function; `function` is None if it refused the object."""
+    """One loader's view of the function; `function` is None if it refused the object.
+
+    `near` says what can run, where it was looked at.
+    """
 
     loader: str
     function: FunctionResult | None
     jumps: tuple[JumpCheck, ...] = ()
     note: str = ""
+    near: Near | None = None
+
+
+def page_of(total: int, at: int) -> tuple[int, int]:
+    """Give the first and the last slot of the page that holds slot `at`."""
+    first = min(max(at, 0), max(total - 1, 0)) // ROWS * ROWS
+    return first, min(first + ROWS, total) - 1
 
 
 def bytecode(
@@ -116,8 +135,7 @@ def bytecode(
     """Build the table page that holds slot `at`; at least one side must have the function."""
     known = next(side.function for side in sides if side.function is not None)
     total = len(known.before)
-    first = min(max(at, 0), max(total - 1, 0)) // ROWS * ROWS
-    last = min(first + ROWS, total) - 1
+    first, last = page_of(total, at)
     before = _Listing("old", known.before, None, byte_order)
     after = [_After(side, byte_order) for side in sides]
     by_slot = _by_slot(sides)
@@ -215,7 +233,6 @@ class _Listing:
         slot: int,
         before: int,
         *,
-        poisoned: bool = False,
         badges: tuple[Badge, ...] = (),
         drawn: tuple[Stroke, ...] = (),
     ) -> Cell:
@@ -231,7 +248,6 @@ class _Listing:
             spans=spans(line, insn) if line else (),
             hex=hex_runs(insn, original, self.byte_order),
             changed=changed,
-            poisoned=poisoned,
             badges=badges,
             strokes=drawn,
         )
@@ -257,6 +273,8 @@ class _After:
         }
         self.broken = [check for check in side.jumps if check.landing != "fine"]
         self.rows = {after: row for row, after in enumerate(self.map) if after is not None}
+        self.near = side.near or Near(side.loader)
+        self.asked = self._records(function)
         self.badges = self._jump_badges()
         self.strokes = strokes(self._arrows())
 
@@ -294,14 +312,33 @@ class _After:
         after = self.map[slot]
         if after is None:
             return Cell(state="lost", badges=(Badge("lost", "slot lost"),), strokes=drawn)
-        poisoned = slot in self.poisoned
-        changed = self.listing.insns[after] != self.listing.original.get(slot)  # type: ignore[union-attr]
-        badges = self.badges.get(slot, ())
+        made = self.listing.cell(after, slot, badges=self.badges.get(slot, ()), drawn=drawn)
+        poisoned, dead = slot in self.poisoned, after in self.near.dead
+        first: tuple[Badge, ...] = ()
         if poisoned:
-            badges = (Badge("poison", "poison"), *badges)
-        elif changed:
-            badges = (Badge("changed", "changed"), *badges)
-        return self.listing.cell(after, slot, poisoned=poisoned, badges=badges, drawn=drawn)
+            first = (Badge("poison", "poison"), *self._may_run(slot))
+        elif made.changed:
+            first = (Badge("changed", "changed"),)
+        if dead and made.state == "code":
+            first = (*first, Badge("dead", "dead"))
+        on_path = after in self.near.path
+        return replace(
+            made, poisoned=poisoned, dead=dead, on_path=on_path, badges=(*first, *made.badges)
+        )
+
+    def _may_run(self, slot: int) -> tuple[Badge, ...]:
+        """Say of poison that it can run; that it cannot is told of every such slot."""
+        answer = self.near.reach.get(self.asked.get(slot, -1), "no")
+        return (Badge("runs", _RUNS[answer]),) if answer in _RUNS else ()
+
+    @staticmethod
+    def _records(function: FunctionResult | None) -> dict[int, int]:
+        """Give the record by the slots that it asks for."""
+        return {
+            slot: row.number
+            for row in (function.relocations if function else ())
+            for slot in range(row.slot, row.slot + row.slots)
+        }
 
     def head(self) -> Column:
         """Give the column's own facts."""

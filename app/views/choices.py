@@ -6,6 +6,7 @@ order    auto little big    opt      O0 ... O3 Os Oz
 example  id of an example   draft    digest of source that only the reader's browser has
 show     the kernel whose bytes are shown
 prog     the program shown  at       a slot on the page shown
+graph    1 to draw a control-flow graph that is large
 """
 
 from __future__ import annotations
@@ -45,6 +46,7 @@ class Choices:
     show: str = ""
     prog: str = ""
     at: int = 0
+    graph: int = 0
 
     @property
     def shown_kernel(self) -> str:
@@ -73,6 +75,7 @@ class Choices:
             ("show", self.show if self.show in self.kernels[1:] else "", ""),
             ("prog", self.prog, ""),
             ("at", str(self.at), "0"),
+            ("graph", str(self.graph), "0"),
         )
         return pairs + [(name, chosen) for name, chosen, usual in optional if chosen != usual]
 
@@ -108,6 +111,7 @@ def read_choices(items: Iterable[tuple[str, str]], defaults: Choices | None = No
         show=_last(found, "show", ""),
         prog=_last(found, "prog", ""),
         at=_number(_last(found, "at", ""), 0) or 0,
+        graph=_number(_last(found, "graph", ""), 0) or 0,
     )
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from app.views.bytecode import Side
+from app.views.closeup import StoryView, story_view
 from app.views.lines import NO_LINE, LineRef, SourceLines
 from app.views.prose import Prose, count, loader_name, names_as_code
 from app.views.values import value, written
@@ -46,6 +47,7 @@ class Record:
     answers: tuple[Answer, ...]
     reasons: tuple[Reason, ...]
     keys: str
+    story: StoryView
 
     @property
     def local_parts(self) -> tuple[str, ...]:
@@ -84,7 +86,19 @@ def _record(
         answers=tuple(_answer(versions.get(index)) for index in range(len(sides))),
         reasons=_reasons(versions, sides),
         keys=f"{slots} {line.key}".strip(),
+        story=story_view(
+            number, [side.near for side in sides if side.near], lost=_lost(sides, first)
+        ),
     )
+
+
+def _lost(sides: Sequence[Side], relocation: Relocation) -> Iterator[str]:
+    """Name the loaders that lost a slot of a relocation, and with it the way of a jump."""
+    span = slice(relocation.slot, relocation.slot + relocation.slots)
+    for side in sides:
+        astray = any(check.landing != "fine" and check.lost for check in side.jumps)
+        if astray and side.function and None in side.function.slot_map[span]:
+            yield side.loader
 
 
 def _answer(relocation: Relocation | None) -> Answer:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from app.services.analysis import Analysis, Run
+from app.services.closeup import Closeup
 from app.services.verdicts import lack
-from app.views.bytecode import Bytecode, Side, bytecode
+from app.views.bytecode import Bytecode, Side, bytecode, page_of
 from app.views.choices import Choices
+from app.views.closeup import GraphView, graph_views
 from app.views.failure import Remark, remarks_of
 from app.views.headline import Headline, headline
 from app.views.lines import SourceLines
@@ -55,6 +57,7 @@ class Program:
     records: tuple[Record, ...]
     """Those of the slots on this page; `all_records` counts the others, too."""
     all_records: int
+    graphs: tuple[GraphView, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +90,36 @@ class Result:
     object_name: str
 
 
-def result(analysis: Analysis, choices: Choices, *, main: str, source: str) -> Result:
+class Shown(NamedTuple):
+    """The function whose bytes are shown, and the numbers of its relocations on the page."""
+
+    section: str
+    name: str
+    numbers: tuple[int, ...]
+
+
+def shown_function(analysis: Analysis, choices: Choices) -> Shown | None:
+    """Say which function a result will show; None when no loader gives one."""
+    runs = [run for run in analysis.runs if run.kernel == choices.shown_kernel]
+    programs = _programs(runs)
+    chosen = _chosen(programs, choices.prog)
+    if not chosen:
+        return None
+    sides, _ = programs[chosen]
+    function = sides[0][1]
+    first, last = page_of(len(function.before), choices.at)
+    numbers = {row.number for _, f in sides for row in f.relocations if first <= row.slot <= last}
+    return Shown(function.section, function.name, tuple(sorted(numbers)))
+
+
+def result(
+    analysis: Analysis,
+    choices: Choices,
+    *,
+    main: str,
+    source: str,
+    closeup: Closeup | None = None,
+) -> Result:
     """Build the view model; `main` is the file in the editor, empty for an object."""
     order = analysis.byte_order
     kernel = choices.shown_kernel
@@ -109,7 +141,9 @@ def result(analysis: Analysis, choices: Choices, *, main: str, source: str) -> R
             ProgramTab(key, sides[0][1].section, len(sides[0][1].before), state, key == chosen)
             for key, (sides, state) in sections.items()
         ),
-        program=_program(shown, chosen, main, analysis, choices.at) if chosen else None,
+        program=_program(shown, chosen, main, analysis, choices.at, closeup or Closeup())
+        if chosen
+        else None,
         remarks=remarks_of(compiled.diagnostics, main=main, source=source) if compiled else (),
         facts=_facts(analysis),
         object_name="" if compiled else (analysis.request.object_name or "object"),
@@ -174,13 +208,16 @@ def _chosen(programs: Mapping[str, tuple[Sides, State]], wish: str) -> str:
     return max(programs, key=interest)
 
 
-def _program(runs: Sequence[Run], key: str, main: str, analysis: Analysis, at: int) -> Program:
+def _program(
+    runs: Sequence[Run], key: str, main: str, analysis: Analysis, at: int, closeup: Closeup
+) -> Program:
     lines = SourceLines(main)
     sides = []
     for run in runs:
         function = _find(run, key)
         jumps = tuple(run.jumps.get(function.name, ())) if function else ()
-        sides.append(Side(run.loader, function, jumps, _note(run, function)))
+        near = closeup.side(run.loader)
+        sides.append(Side(run.loader, function, jumps, _note(run, function), near))
     known = next(side.function for side in sides if side.function is not None)
     tallies = {tally(side.function.relocations) for side in sides if side.function is not None}
     found = records(sides, lines)
@@ -193,6 +230,7 @@ def _program(runs: Sequence[Run], key: str, main: str, analysis: Analysis, at: i
         bytecode=table,
         records=tuple(r for r in found if table.first <= r.slot <= table.last),
         all_records=len(found),
+        graphs=graph_views(closeup),
     )
 
 

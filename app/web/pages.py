@@ -13,12 +13,14 @@ from app.errors import AppError
 from app.learn.example import examples
 from app.services import choices as offered
 from app.services.analyse import Analyses
+from app.services.analysis import Analysis
+from app.services.closeup import Closeup, CloseupRequest
 from app.settings import Settings
 from app.views.failure import failure
 from app.views.menu import Kernel, Menu, menu
 from app.views.page import Page
 from app.views.prose import count
-from app.views.result import result
+from app.views.result import result, shown_function
 from app.web.htmx import is_partial
 from app.web.reading import Asked, start
 
@@ -46,9 +48,33 @@ async def answer_page(request: Request, asked: Asked) -> Page:
     analyses = cast("Analyses", request.app.state.analyses)
     analysis = await analyses.analyse(asked.request())
     main = "" if asked.object is not None else asked.main
-    build = partial(result, analysis, asked.choices, main=main, source=asked.source)
+    closeup = await _closeup(analyses, asked, analysis)
+    build = partial(
+        result, analysis, asked.choices, main=main, source=asked.source, closeup=closeup
+    )
     page = await _page(request, asked, "parts/_result.html")
     return _with(page, result=await anyio.to_thread.run_sync(build), kept=asked.kept)
+
+
+async def _closeup(analyses: Analyses, asked: Asked, analysis: Analysis) -> Closeup:
+    """Look at the function that is shown; a result without that is a result, too."""
+    shown = shown_function(analysis, asked.choices)
+    data = analysis.compile.object if analysis.compile else asked.object
+    if shown is None or data is None:
+        return Closeup()
+    wanted = CloseupRequest(
+        object=data,
+        kernel=asked.choices.shown_kernel,
+        loaders=analysis.request.loaders,
+        function=(shown.section, shown.name),
+        modules=analysis.request.modules,
+        numbers=shown.numbers,
+        drawn=bool(asked.choices.graph),
+    )
+    try:
+        return await analyses.closeup(wanted)
+    except AppError:
+        return Closeup()
 
 
 async def failure_page(request: Request, asked: Asked, error: AppError) -> Page:

@@ -48,6 +48,14 @@ def test_axe_finds_nothing_on_a_narrow_screen(open_page):
     assert findings(page) == []
 
 
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("example", ["enum-1348", "guard-then-code", "renamed-field"])
+def test_axe_finds_nothing_with_graphs_and_stories_open(open_page, example, scheme):
+    page = open_page(f"/analyse?example={example}", color_scheme=scheme)
+    page.evaluate("document.querySelectorAll('.graphs, .story').forEach((d) => (d.open = true))")
+    assert findings(page) == []
+
+
 def test_axe_finds_nothing_with_menus_open_and_a_row_pinned(open_page):
     page = open_state(open_page, "result")
     page.locator("#row-3 a.slot").click()
