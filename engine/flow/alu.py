@@ -148,7 +148,7 @@ def _pointers(operation: int, one: Value, other: Value, wide: bool) -> Value:
     if type(one) is RoData:
         if type(other) is not int:
             return ANY
-        return RoData(one.section, one.off + _step(operation, other))
+        return one._replace(off=one.off + _step(operation, other))
     return one
 
 

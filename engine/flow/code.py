@@ -11,7 +11,9 @@ from engine.btf.kinds import BtfKind, ByteOrder
 from engine.core.patch import BAD_RELO, POISON_CALL, POISON_LOAD
 from engine.core.prepare import PreparedObject
 from engine.core.result import Relocation
+from engine.flow.kconfig import SECTION, Extern, externs
 from engine.flow.rodata import frozen_sections
+from engine.flow.values import RoData
 from engine.insn import opcodes as op
 from engine.insn.codec import Insn
 from engine.loaders import policy_of
@@ -47,6 +49,7 @@ class Code:
     global_starts  those that a verifier looks at on their own
     poisons      by slot; both slots of a two-slot load lead to the same record
     references   by slot
+    externs      those of .kconfig by name, as the kernel fills them in
     """
 
     insns: Sequence[Insn]
@@ -55,6 +58,7 @@ class Code:
     poisons: Mapping[int, Poison] = field(default_factory=dict)
     references: Mapping[int, Reference] = field(default_factory=dict)
     rodata: Mapping[str, bytes] = field(default_factory=dict)
+    externs: Mapping[str, Extern] = field(default_factory=dict)
     byte_order: ByteOrder = "little"
 
     def end_of(self, start: int) -> int:
@@ -69,8 +73,13 @@ def is_poison(insns: Sequence[Insn], slot: int) -> bool:
     return insn.imm == BAD_RELO and insn in (POISON_CALL, POISON_LOAD[0])
 
 
-def code_of(prepared: PreparedObject, program: LinkedProgram, loader: str) -> Code:
-    """Bring a linked program into the form that is explored; `program.insns` must not be None."""
+def code_of(
+    prepared: PreparedObject, program: LinkedProgram, loader: str, release: str = ""
+) -> Code:
+    """Bring a linked program into the form that is explored; `program.insns` must not be None.
+
+    The kernel's release tells the version that an extern may ask for; without it is unknown.
+    """
     insns = program.insns or ()
     hides = policy_of(loader).hides_functions
     return Code(
@@ -80,6 +89,7 @@ def code_of(prepared: PreparedObject, program: LinkedProgram, loader: str) -> Co
         _poisons(program),
         {reference.slot: reference for reference in program.references},
         frozen_sections(prepared.obj),
+        externs(prepared.btf, release),
         prepared.obj.byte_order,
     )
 
@@ -167,14 +177,18 @@ def constant_of(code: Code, slot: int) -> int | None:
     return insn.imm & 0xFFFFFFFF | (code.insns[slot + 1].imm & 0xFFFFFFFF) << 32
 
 
-def frozen_place(code: Code, slot: int) -> tuple[str, int] | None:
-    """Section and offset that an ld_imm64 of a frozen map's value points at."""
+def frozen_place(code: Code, slot: int) -> RoData | None:
+    """The address that an ld_imm64 of a frozen map's value gives."""
     reference = code.references.get(slot)
-    if reference is None or reference.kind != "global" or reference.name not in code.rodata:
+    if reference is None or slot + 1 >= len(code.insns):
         return None
-    if code.insns[slot].src != PSEUDO_MAP_VALUE or slot + 1 >= len(code.insns):
+    if code.insns[slot].src != PSEUDO_MAP_VALUE:
         return None
-    return reference.name, code.insns[slot + 1].imm & 0xFFFFFFFF
+    if reference.kind == "kconfig" and reference.name in code.externs:
+        return RoData(SECTION, 0, reference.name)
+    if reference.kind == "global" and reference.name in code.rodata:
+        return RoData(reference.name, code.insns[slot + 1].imm & 0xFFFFFFFF)
+    return None
 
 
 __all__ = [

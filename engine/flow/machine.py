@@ -170,7 +170,7 @@ class Machine:
             return constant
         place = frozen_place(self.code, slot)
         if place is not None:
-            return RoData(*place)
+            return place
         if insn.src == 4:
             self.callbacks.add(slot + 1 + insn.imm)
         return UNKNOWN if insn.src == 0 else ANY
@@ -196,6 +196,10 @@ class Machine:
         frame.regs[insn.dst] = value
 
     def _frozen(self, base: RoData, off: int, size: int, signs: bool) -> Value:
+        if base.extern:
+            if signs and not self.policy.signed_constant_loads:
+                return SIZED[size]
+            return self.code.externs[base.extern].load(base.off + off, size)
         data = self.code.rodata.get(base.section, b"")
         number = constant_at(data, base.off + off, size, self.code.byte_order)
         if number is None or not self.frozen:

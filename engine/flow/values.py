@@ -19,12 +19,13 @@ U32: Final = (1 << 32) - 1
 U64: Final = (1 << 64) - 1
 S64_MIN, S64_MAX = -(1 << 63), (1 << 63) - 1
 
-MERGED, WRITTEN, UNMODELLED = 1, 2, 3
+MERGED, WRITTEN, UNMODELLED, KCONFIG = 1, 2, 3, 4
 REASONS: Final = (
     "",
     "too many paths meet, so their values were merged",
     "a call or a store may have written the stack slot that holds the value",
     "the value comes out of an operation that the analysis follows only in part",
+    "the value is that of an extern in .kconfig, which the loader fills in",
 )
 """Why a value is not known here although a verifier might know it; by `Range.weak`."""
 
@@ -54,10 +55,14 @@ class Fp(NamedTuple):
 
 
 class RoData(NamedTuple):
-    """Address of byte `off` of the frozen map made of the ELF section `section`."""
+    """Address of byte `off` of the frozen map made of the ELF section `section`.
+
+    With `extern`, off counts from that variable of .kconfig.
+    """
 
     section: str
     off: int
+    extern: str = ""
 
 
 class Opaque(Enum):

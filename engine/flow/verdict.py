@@ -109,7 +109,7 @@ def judge(
         )
     policy = verifier_of(kernel_release)
     blank = replace(blank, policy=policy.name)
-    code = code_of(prepared, program, loader)
+    code = code_of(prepared, program, loader, kernel_release)
     lost = lost_slots(program)
     if not code.poisons:
         return replace(

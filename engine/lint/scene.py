@@ -151,7 +151,7 @@ class Scene:
     @cached_property
     def code(self) -> Code:
         """The linked program as it is explored; only when `linked`."""
-        return code_of(self.prepared, self.program, self.policy.id)
+        return code_of(self.prepared, self.program, self.policy.id, self.kernel.release)
 
     @cached_property
     def visited(self) -> frozenset[int]:

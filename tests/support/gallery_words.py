@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 from engine.explain.fixes import fixes
 from engine.explain.narrate import why
 from engine.explain.story import tell
+from engine.lint.examine import examine
+from engine.lint.scene import Kernel
 from engine.loaders import policy_of
 
 if TYPE_CHECKING:
@@ -31,6 +33,19 @@ def words_of(case: Case, side: str, kernel: str, loader: str) -> dict[str, Any]:
     judged = case.judged(side, kernel, loader)
     return {
         "verdict": judged.kind,
+        "findings": findings_of(case, side, kernel, loader),
         "error": None if result.error is None else result.error.text,
         "relocations": rows,
     }
+
+
+def findings_of(case: Case, side: str, kernel: str, loader: str) -> list[dict[str, Any]]:
+    """What lint has to say about `prog`, the worst first."""
+    where = Kernel(kernel, case.release(kernel), case.target(kernel))
+    reports = examine(case.prepared(side), [where], [policy_of(loader)])
+    return [
+        {"rule": finding.rule, "severity": finding.severity, "line": finding.line}
+        for report in reports
+        if report.program == "prog"
+        for finding in report.findings
+    ]

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from engine.core.ambiguous import is_ambiguous
+from engine.core.kinds import FIELD_KINDS
 from engine.core.trace import StepKind
 from engine.lint.rule import Finding, Rule
 from engine.lint.scene import Row, Scene
@@ -54,6 +55,29 @@ def check(scene: Scene) -> Iterator[Finding]:
                 "earlier relocation of this type, so the answer depends on the order of the code"
             )
             yield scene.finding(ID, "note", text, row, _HINT)
+    yield from _mixed(scene)
+
+
+def _mixed(scene: Scene) -> Iterator[Finding]:
+    """Members of one struct that were found in different ones, each on its own (aya)."""
+    first: dict[int, tuple[str, list[int]]] = {}
+    for row in scene.rows:
+        local, found = row.local, _types(row)
+        if local is None or not found or row.relocation.new is None:
+            continue
+        if row.relocation.kind not in FIELD_KINDS or row.is_guard:
+            continue
+        name, taken = first.setdefault(local.root_id, (row.name, found))
+        if not set(taken) & set(found):
+            text = (
+                f"{row.name} was found in type [{found[0]}] of the kernel, {name} "
+                f"in type [{taken[0]}]: one of them is read out of another struct"
+            )
+            yield scene.finding(ID, "warning", text, row, _HINT)
+
+
+def _types(row: Row) -> list[int]:
+    return [step.spec.root_id for step in row.steps(StepKind.MATCHED) if step.spec is not None]
 
 
 def _candidates(row: Row) -> str:

@@ -36,12 +36,23 @@ SEC("raw_tp/sched_switch") int prog(void *ctx)
 """
 
 _UNSIGNED_LIMIT = 1 << 31
+_TOO_OLD = "It is older than some kinds of BTF, such as enum64; take a newer version."
+_NO_KCONFIG = (
+    "It does not fill in externs of .kconfig: take a newer version, ask for a field instead of "
+    "a version, or set a constant of .rodata."
+)
 
 
 def check(scene: Scene) -> Iterator[Finding]:
     """Explain a refusal by the relocation at which it happened, or give the loader's words."""
     refusal = scene.verdict.refusal
     if refusal is None:
+        if _passed_over(scene):
+            text = (
+                f"{scene.policy.title} cannot read the types of the object and loads it without: "
+            )
+            text += "nothing is relocated, and it runs with the values of its compilation"
+            yield scene.finding(ID, "warning", text, hint=_TOO_OLD)
         return
     said = False
     for row in scene.rows:
@@ -53,6 +64,18 @@ def check(scene: Scene) -> Iterator[Finding]:
     if not said:
         text = f"{scene.policy.title} refuses the program: {_first(refusal.text)}"
         yield scene.finding(ID, "error", text, hint=_hint(scene))
+
+
+def _passed_over(scene: Scene) -> bool:
+    records = scene.prepared.ext.core_relos.get(scene.program.section, ())
+    names = {piece.function.name for piece in scene.program.pieces}
+    inside = any(
+        function.offset <= record.insn_off < function.end
+        for record in records
+        for function in scene.prepared.functions
+        if function.section == scene.program.section and function.name in names
+    )
+    return inside and not scene.rows
 
 
 def _row_hint(scene: Scene, row: Row) -> str:
@@ -77,7 +100,8 @@ def _hint(scene: Scene) -> str:
     ):
         return "It does not know type_matches; ask for fields and sizes instead."
     if scene.policy.newest_kind < BtfKind.ENUM64:
-        return "It is older than some kinds of BTF, such as enum64; take a newer version."
+        refusal = scene.verdict.refusal
+        return _NO_KCONFIG if refusal and ".kconfig" in refusal.text else _TOO_OLD
     return ""
 
 

@@ -89,7 +89,12 @@ def _direct(scene: Scene, row: Row, local: Place, found: Place) -> Finding | Non
 def _copied(scene: Scene, row: Row, local: Place, found: Place) -> Finding | None:
     if not (local.is_scalar and found.is_scalar) or local.size == found.size:
         return None
-    copied = copied_bytes(row.function.before, row.relocation.slot)
+    adapted = frozenset(
+        other.slot
+        for other in row.function.relocations
+        if other.kind is CoreReloKind.FIELD_BYTE_SIZE
+    )
+    copied = copied_bytes(row.function.before, row.relocation.slot, adapted)
     if copied != local.size or (scene.linked and row.place not in scene.visited):
         return None
     text = (
@@ -99,12 +104,18 @@ def _copied(scene: Scene, row: Row, local: Place, found: Place) -> Finding | Non
     return scene.finding(ID, "warning", text, row, _HINT)
 
 
-def copied_bytes(insns: Sequence[Insn], slot: int) -> int | None:
-    """The constant length of the bpf_probe_read that an offset in `slot` is made for."""
+def copied_bytes(
+    insns: Sequence[Insn], slot: int, adapted: frozenset[int] = frozenset()
+) -> int | None:
+    """The constant length of the bpf_probe_read that an offset in `slot` is made for.
+
+    A length in one of the slots `adapted` is not constant: it is relocated.
+    """
     length: int | None = None
-    for insn in insns[max(0, slot - _AHEAD) : slot + _AHEAD]:
+    start = max(0, slot - _AHEAD)
+    for at, insn in enumerate(insns[start : slot + _AHEAD], start):
         if insn.code in _MOVES and insn.dst == 2:
-            length = insn.imm
+            length = None if at in adapted else insn.imm
         elif insn.dst == 2 and insn.code & op.CLASS_MASK in (op.ALU, op.ALU64, op.LDX):
             length = None
         if insn.code == CALL:
