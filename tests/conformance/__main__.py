@@ -56,7 +56,12 @@ def arguments(given: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--btf", type=Path, action="append", metavar="FILE", help="raw BTF (may be repeated)"
     )
+    parser.add_argument(
+        "--module-btfs", type=Path, metavar="DIR", help="NAME.btf of modules, split on that --btf"
+    )
     parsed = parser.parse_args(given)
+    if parsed.module_btfs and (len(parsed.btf or ()) != 1 or parsed.stage == "linked"):
+        parser.error("--module-btfs needs one --btf, and has no stage linked")
     if bool(parsed.objects) != bool(parsed.btf):
         parser.error("--objects and --btf go together")
     return parsed
@@ -66,7 +71,9 @@ def job_sets(options: argparse.Namespace, stage: str) -> Iterator[tuple[str, lis
     if options.objects:
         objects = sorted(options.objects.resolve().glob("*.o"))
         btfs = [path.resolve() for path in options.btf]
-        yield f"{options.objects}", list(sets.folder_jobs(objects, btfs, stage))
+        among = sorted(options.module_btfs.resolve().glob("*.btf")) if options.module_btfs else ()
+        split = tuple((path.stem, path) for path in among)
+        yield f"{options.objects}", list(sets.folder_jobs(objects, btfs, stage, split))
     elif options.tools:
         objects = libbpf_tools.write_objects(BUILD / "libbpf-tools")
         btfs = [sets.unpacked(path) for path in sorted(_SNAPSHOTS.glob("*-amd64.btf.xz"))]
@@ -115,7 +122,8 @@ def main(given: Sequence[str] | None = None) -> int:
     if options.selftests:
         return selftests(options)
     good = True
-    stages = modules.STAGES if options.modules else sets.STAGES
+    with_modules = options.modules or options.module_btfs
+    stages = modules.STAGES if with_modules else sets.STAGES
     for stage in [options.stage] if options.stage else stages:
         for title, jobs in job_sets(options, stage):
             tallies = (compare(loader, jobs, stage) for loader in chosen(options, stage))

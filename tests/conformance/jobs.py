@@ -77,12 +77,16 @@ def corpus_jobs(objects: list[Path], stage: str) -> Iterator[Job]:
             yield Job(f"{path.stem}@{btf.stem}#{stage}", path.parent, path.name, btf, stage)
 
 
-def folder_jobs(objects: list[Path], btfs: list[Path], stage: str) -> Iterator[Job]:
-    """Each object with each BTF of its byte order."""
+def folder_jobs(
+    objects: list[Path], btfs: list[Path], stage: str, modules: tuple[tuple[str, Path], ...] = ()
+) -> Iterator[Job]:
+    """Each object with each BTF of its byte order, and with modules on that BTF."""
     orders = {btf: btf.read_bytes()[:2] == b"\xeb\x9f" for btf in btfs}
     for path in objects:
         for btf, is_big_endian in orders.items():
-            job = Job(f"{path.stem}@{btf.stem}#{stage}", path.parent, path.name, btf, stage)
+            job = Job(
+                f"{path.stem}@{btf.stem}#{stage}", path.parent, path.name, btf, stage, modules
+            )
             if job.is_big_endian == is_big_endian:
                 yield job
 

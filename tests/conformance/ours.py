@@ -9,7 +9,7 @@ from pathlib import Path
 
 from app.services.batch import Batch, relocated
 from engine.btf.decode import Btf
-from engine.btf.split import parse_modules
+from engine.btf.split import ModuleSet, parse_modules
 from engine.core.candidates import Target
 from engine.core.prepare import PreparedObject, prepare
 from engine.core.relocate import relocate_object
@@ -50,9 +50,12 @@ def _with_modules(job: Job, loader: str) -> Answer:
 
 def target_of(job: Job) -> Target:
     """The kernel that a job is about."""
-    base = _btf(job.btf)
-    sections = [(name, path.read_bytes()) for name, path in job.modules]
-    return Target(base, parse_modules(base, sections))
+    return Target(_btf(job.btf), _modules(job.btf, job.modules))
+
+
+@lru_cache(maxsize=1)
+def _modules(btf: Path, modules: tuple[tuple[str, Path], ...]) -> ModuleSet:
+    return parse_modules(_btf(btf), ((name, path.read_bytes()) for name, path in modules))
 
 
 def logs(jobs: Iterable[Job], loader: str) -> dict[str, str]:

@@ -78,6 +78,7 @@ func (noMap) FD() int { return 0 }
 
 func main() {
 	lines := bufio.NewScanner(os.Stdin)
+	lines.Buffer(nil, 1<<24) // a distribution has thousands of modules
 	answers := json.NewEncoder(os.Stdout)
 	answers.SetEscapeHTML(false)
 	known := &targets{}

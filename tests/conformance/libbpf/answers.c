@@ -16,7 +16,7 @@
 enum { MAP_BYTES = 1 << 28 }; /* of nothing: libbpf maps the pages of its global data */
 
 /* BTF objects that can be asked for: vmlinux, which has the first id, and modules. */
-enum { MODULES = 32, FIRST_ID = 1 };
+enum { MODULES = 8192, FIRST_ID = 1 };
 static struct { const char *name, *path; int fd; } modules[MODULES + 1] = { { "vmlinux" } };
 static unsigned int nr_btfs = 1;
 
