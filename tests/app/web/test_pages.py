@@ -164,6 +164,23 @@ def test_names_of_objects_are_only_text(client: TestClient):
     assert "{{7*7}}" in answer
 
 
+def test_names_of_functions_are_only_text_in_drawings_too(client: TestClient):
+    answer = post(client, program(HOSTILE).build()).text
+    assert 'class="cfg"' in answer
+    assert "<img" not in answer
+    drawing = answer[answer.index("<svg xmlns") :]
+    assert "Control flow of &lt;img src=x onerror=&quot;" in drawing
+
+
+def test_a_result_has_graphs_and_stories_that_open_without_scripts(client, issue_object):
+    answer = post(client, issue_object, headers={}).text
+    assert answer.count('<details class="story">') == 2
+    assert answer.count('<svg xmlns="http://www.w3.org/2000/svg" class="cfg"') == 3
+    assert " style=" not in answer
+    assert '<details class="graphs">' in answer
+    assert '<details class="graphs" open>' in post(client, issue_object, graph="1").text
+
+
 def test_source_and_choices_are_only_text(client: TestClient):
     hostile = "</textarea><script>alert(1)</script>"
     page = post(client, headers={}, source=hostile, kernel=["", hostile], loader=[hostile]).text
