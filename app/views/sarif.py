@@ -77,7 +77,7 @@ def _result(merged: Merged, check: Check) -> Json:
         text += f"\n{finding.hint}"
     return {
         "ruleId": finding.rule,
-        "ruleIndex": _POSITIONS[finding.rule],
+        **({"ruleIndex": _POSITIONS[finding.rule]} if finding.rule in _POSITIONS else {}),
         "level": finding.severity,
         "message": {"text": text},
         "locations": [_location(finding, check)],

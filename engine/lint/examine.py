@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
 from engine.core.policy import LoaderPolicy
 from engine.core.prepare import PreparedObject
@@ -17,6 +18,8 @@ from engine.lint.scene import Kernel, Scene, Study
 from engine.loaders import all_policies
 from engine.loaders.attach import for_loader
 from engine.loaders.link import LinkedProgram, link_object
+
+_NAMES: Final = tuple(rule.id for rule in RULES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +62,11 @@ def examine(
     for study in studies.values():
         _find_guards(prepared, study)
     allowances = Allowances.read(prepared, sources or {})
-    return tuple(_report(scene, allowances) for scene in scenes)
+    notes = tuple(allowances.unknown(scenes[0].program.name, _NAMES)) if scenes else ()
+    return tuple(
+        _report(scene, allowances, notes if scene.study is scenes[0].study else ())
+        for scene in scenes
+    )
 
 
 def _scenes(prepared: PreparedObject, kernel: Kernel, policy: LoaderPolicy) -> Iterator[Scene]:
@@ -87,11 +94,12 @@ def _find_guards(prepared: PreparedObject, study: Study) -> None:
                 study.guards = find_guards(prepared, program, linked.loader)
 
 
-def _report(scene: Scene, allowances: Allowances) -> Report:
+def _report(scene: Scene, allowances: Allowances, notes: tuple[Finding, ...]) -> Report:
     found: dict[Finding, None] = {}
     for rule in RULES:
         found.update(dict.fromkeys(rule.check(scene)))
     kept = [finding for finding in found if not allowances.cover(finding)]
+    kept += notes
     kept.sort(key=lambda finding: SEVERITIES.index(finding.severity))
     return Report(
         scene.program.name,
@@ -100,5 +108,5 @@ def _report(scene: Scene, allowances: Allowances) -> Report:
         scene.policy.id,
         scene.verdict,
         tuple(kept),
-        len(found) - len(kept),
+        len(found) + len(notes) - len(kept),
     )

@@ -50,6 +50,15 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
+class Example:
+    """One more thing that a rule finds: C in which it speaks, and C in which it does not."""
+
+    name: str
+    found: str
+    not_found: str
+
+
+@dataclass(frozen=True, slots=True)
 class Rule:
     """One rule; `severity` is the worst that it gives.
 
@@ -64,3 +73,4 @@ class Rule:
     example: str
     counter_example: str
     check: Callable[[Scene], Iterator[Finding]]
+    more: tuple[Example, ...] = ()

@@ -9,13 +9,16 @@ from functools import cached_property
 from engine.btf.ext import LineInfo
 from engine.core.candidates import Target
 from engine.core.kinds import EXISTENCE_KINDS
+from engine.core.match import match_spec
 from engine.core.policy import LoaderPolicy
 from engine.core.prepare import PreparedObject
+from engine.core.refusal import Refusal
 from engine.core.relocate import relocate_object
 from engine.core.result import FunctionResult, Relocation
 from engine.core.source_line import source_line
 from engine.core.spec import AccessSpec
 from engine.core.trace import Step, StepKind
+from engine.errors import EngineError
 from engine.flow.code import Code, code_of
 from engine.flow.reach import PoisonFact, explore
 from engine.flow.verdict import Verdict
@@ -41,12 +44,14 @@ class Row:
     """One relocation of the program.
 
     place     its slot in the linked program, None when that is lost or nothing was linked
+    scene     what it is part of
     question  what it asks; None where the loader could not make sense of it
     """
 
     relocation: Relocation
     function: FunctionResult
     place: int | None
+    scene: Scene
 
     @property
     def key(self) -> tuple[str, str, int]:
@@ -70,8 +75,8 @@ class Row:
         found = self.steps(StepKind.MATCHED)
         for step in found:
             if chosen is None or step.type_id == chosen:
-                return step.spec
-        return found[0].spec if found else None
+                return self.scene.path_in(step, self.local)
+        return self.scene.path_in(found[0], self.local) if found else None
 
     @property
     def question(self) -> Question | None:
@@ -128,19 +133,20 @@ class Scene:
     program: LinkedProgram
     verdict: Verdict
     study: Study = field(default_factory=Study)
+    _paths: dict[tuple[AccessSpec, int], AccessSpec | None] = field(default_factory=dict)
 
     @cached_property
     def rows(self) -> tuple[Row, ...]:
         """Relocations in the order in which their functions are linked."""
         if self.program.insns is None:
             result = relocate_object(self.prepared, self.kernel.target, self.policy)
-            return tuple(Row(r, f, None) for f in result.functions for r in f.relocations)
+            return tuple(Row(r, f, None, self) for f in result.functions for r in f.relocations)
         rows = []
         for piece in self.program.pieces:
             for relocation in piece.function.relocations:
                 place = piece.function.slot_map[relocation.slot]
                 at = None if place is None else piece.start + place
-                rows.append(Row(relocation, piece.function, at))
+                rows.append(Row(relocation, piece.function, at, self))
         return tuple(rows)
 
     @property
@@ -161,6 +167,23 @@ class Scene:
         if self.verdict.reach is not None:
             return self.verdict.reach.visited
         return explore(self.code, verifier_of(self.kernel.release)).visited
+
+    def path_in(self, step: Step, local: AccessSpec | None) -> AccessSpec | None:
+        """The path in a candidate that matched; worked out where the trace does not hold it."""
+        own = self.prepared.btf
+        if step.spec is not None or step.type_id is None or local is None or own is None:
+            return step.spec
+        if step.origin not in ("", "vmlinux"):
+            return None
+        key = local, step.type_id
+        if key not in self._paths:
+            btf = self.kernel.target.btf
+            try:
+                found = match_spec(local, own, btf, step.type_id, self.policy)
+                self._paths[key] = found.spec if found.matched else None
+            except (EngineError, Refusal):
+                self._paths[key] = None
+        return self._paths[key]
 
     def fact(self, row: Row) -> PoisonFact | None:
         """Whether the poison that this relocation left can be reached."""

@@ -1,4 +1,4 @@
-"""The examples of the lint rules, compiled: tests/golden/lint/RULE.o and RULE.counter.o.
+"""The examples of the lint rules, compiled: tests/golden/lint/RULE.example.o, RULE.counter.o.
 
 `python -m tests.support.lint` compiles them anew (clang 19, -mcpu=v3, without paths of this
 machine).
@@ -33,6 +33,17 @@ def source(rule: Rule, side: str) -> str:
     return PREAMBLE + (rule.example if side == "example" else rule.counter_example)
 
 
+def pairs() -> list[tuple[Rule, str, str, str]]:
+    """Rule, name of its files, C in which it speaks, C in which it does not."""
+    first = [(rule, rule.id, rule.example, rule.counter_example) for rule in RULES]
+    more = [
+        (rule, f"{rule.id}.{each.name}", each.found, each.not_found)
+        for rule in RULES
+        for each in rule.more
+    ]
+    return first + more
+
+
 @cache
 def prepared(name: str, side: str) -> PreparedObject:
     return prepare(parse_object((FOLDER / f"{name}.{side}.o").read_bytes()))
@@ -62,9 +73,9 @@ def compile_example(text: str) -> bytes:
 
 def main() -> int:
     FOLDER.mkdir(exist_ok=True)
-    for rule in RULES:
-        for side in SIDES:
-            (FOLDER / f"{rule.id}.{side}.o").write_bytes(compile_example(source(rule, side)))
+    for _, name, *texts in pairs():
+        for side, text in zip(SIDES, texts, strict=True):
+            (FOLDER / f"{name}.{side}.o").write_bytes(compile_example(PREAMBLE + text))
     return 0
 
 

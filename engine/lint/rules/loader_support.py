@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from engine.btf.kinds import BtfKind
 from engine.core.ambiguous import is_ambiguous
 from engine.core.kinds import CoreReloKind
-from engine.core.policy import MatchRule
+from engine.core.policy import EnumSign, MatchRule
 from engine.core.trace import StepKind
-from engine.lint.rule import Finding, Rule
+from engine.lint.levels import SKELETON_LEVELS, Levels
+from engine.lint.rule import Example, Finding, Rule
 from engine.lint.scene import Row, Scene
 
 ID = "loader-support"
@@ -36,6 +37,12 @@ SEC("raw_tp/sched_switch") int prog(void *ctx)
 """
 
 _UNSIGNED_LIMIT = 1 << 31
+_UNSIGNED = (
+    "is 2^31 or more in an enum of 32 bits: libbpf and light skeletons take it for negative, "
+    "miss the value that the compiler wrote, and refuse the program"
+)
+_ENUM64 = "Numbers from 2^31 on need a 64-bit enum; make one enumerator larger than 32 bits."
+_FEWER = "Compare fewer levels: ask for single fields instead."
 _TOO_OLD = "It is older than some kinds of BTF, such as enum64; take a newer version."
 _NO_KCONFIG = (
     "It does not fill in externs of .kconfig: take a newer version, ask for a field instead of "
@@ -43,8 +50,50 @@ _NO_KCONFIG = (
 )
 
 
+_UNSIGNED_FOUND = """\
+enum rt_class_t { RT_TABLE_MAX = 0xFFFFFFFF };
+
+SEC("raw_tp/sched_switch") int prog(void *ctx)
+{
+	if (bpf_core_enum_value_exists(enum rt_class_t, RT_TABLE_MAX))
+		out = bpf_core_enum_value(enum rt_class_t, RT_TABLE_MAX);
+	return 0;
+}
+"""
+_UNSIGNED_NOT_FOUND = """\
+enum rt_class_t { RT_TABLE_MAX = 0xFFFFFFFF };
+
+SEC("raw_tp/sched_switch") int prog(void *ctx)
+{
+	if (bpf_core_enum_value_exists(enum rt_class_t, RT_TABLE_MAX))
+		out = 1;
+	return 0;
+}
+"""
+_LEVELS_FOUND = """\
+struct load_weight { unsigned long weight; unsigned int inv_weight; } KERNEL;
+struct sched_entity { struct load_weight load; } KERNEL;
+
+SEC("raw_tp/sched_switch") int prog(void *ctx)
+{
+	out = bpf_core_type_matches(struct sched_entity);
+	return 0;
+}
+"""
+_LEVELS_NOT_FOUND = """\
+struct load_weight { unsigned long weight; unsigned int inv_weight; } KERNEL;
+
+SEC("raw_tp/sched_switch") int prog(void *ctx)
+{
+	out = bpf_core_type_matches(struct load_weight);
+	return 0;
+}
+"""
+
+
 def check(scene: Scene) -> Iterator[Finding]:
     """Explain a refusal by the relocation at which it happened, or give the loader's words."""
+    yield from _elsewhere(scene)
     refusal = scene.verdict.refusal
     if refusal is None:
         if _passed_over(scene):
@@ -60,10 +109,55 @@ def check(scene: Scene) -> Iterator[Finding]:
             said = True
             if not is_ambiguous(row.relocation.trace):
                 text = f"{scene.policy.title} refuses {row.words}: {_first(step.text)}"
+                if _is_unsigned(scene, row):
+                    text += f"; {_UNSIGNED}"
                 yield scene.finding(ID, "error", text, row, _row_hint(scene, row))
     if not said:
         text = f"{scene.policy.title} refuses the program: {_first(refusal.text)}"
         yield scene.finding(ID, "error", text, hint=_hint(scene))
+
+
+def _elsewhere(scene: Scene) -> Iterator[Finding]:
+    """What this loader does, and libbpf or a light skeleton does not."""
+    levels = Levels(scene.prepared.btf)
+    for row in scene.rows:
+        local = row.local
+        if local is None or row.steps(StepKind.FAILURE):
+            continue
+        if _is_unsigned(scene, row):
+            yield scene.finding(ID, "note", f"{row.name} {_UNSIGNED}", row, _ENUM64)
+        elif _comes_out_negative(scene, row):
+            text = f"{row.name} is 2^31 or more there, and {scene.policy.title} extends its sign"
+            yield scene.finding(ID, "warning", text, row, _ENUM64)
+        elif row.relocation.kind is CoreReloKind.TYPE_MATCHES and levels.exceed(local.root_id):
+            text = (
+                f"{row.name} holds types within types: for a light skeleton the kernel goes "
+                f"{SKELETON_LEVELS} levels down, and refuses the program if it has to go further"
+            )
+            yield scene.finding(ID, "note", text, row, _FEWER)
+
+
+def _is_unsigned(scene: Scene, row: Row) -> bool:
+    """Whether a 32-bit enumerator's value is asked for that libbpf takes for a negative one."""
+    local, btf = row.local, scene.prepared.btf
+    if local is None or btf is None or row.relocation.kind is not CoreReloKind.ENUMVAL_VALUE:
+        return False
+    if row.matched is None:
+        return False  # without a value to write, nothing is compared
+    is_narrow = btf.kind(local.accessors[0].type_id) is BtfKind.ENUM
+    return is_narrow and (local.enum_value or 0) >= _UNSIGNED_LIMIT
+
+
+def _comes_out_negative(scene: Scene, row: Row) -> bool:
+    local, found, btf = row.local, row.matched, scene.prepared.btf
+    if found is None or local is None or btf is None:
+        return False
+    if row.relocation.kind is not CoreReloKind.ENUMVAL_VALUE:
+        return False
+    if btf.type(local.accessors[0].type_id).kind_flag:
+        return False  # negative it is; older kernels do not tell so in their types
+    value, new = found.enum_value or 0, row.relocation.new or 0
+    return scene.policy.enum_sign is EnumSign.EXTENDED and new != value >= _UNSIGNED_LIMIT
 
 
 def _passed_over(scene: Scene) -> bool:
@@ -80,12 +174,8 @@ def _passed_over(scene: Scene) -> bool:
 
 def _row_hint(scene: Scene, row: Row) -> str:
     if row.relocation.kind is CoreReloKind.TYPE_MATCHES:
-        return _hint(scene) or "Compare fewer levels: ask for single fields instead."
-    local = row.local
-    value = None if local is None else local.enum_value
-    if value is not None and value >= _UNSIGNED_LIMIT:
-        return "Numbers from 2^31 on need a 64-bit enum; make one enumerator larger than 32 bits."
-    return ""
+        return _hint(scene) or _FEWER
+    return _ENUM64 if _is_unsigned(scene, row) else ""
 
 
 def _hint(scene: Scene) -> str:
@@ -117,4 +207,8 @@ RULE = Rule(
     _EXAMPLE,
     _COUNTER_EXAMPLE,
     check,
+    (
+        Example("unsigned", _UNSIGNED_FOUND, _UNSIGNED_NOT_FOUND),
+        Example("levels", _LEVELS_FOUND, _LEVELS_NOT_FOUND),
+    ),
 )

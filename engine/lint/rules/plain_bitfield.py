@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from engine.core.kinds import CoreReloKind
-from engine.lint.places import place_of
+from engine.core.policy import BitfieldLoad
+from engine.lint.places import amount, place_of
 from engine.lint.rule import Finding, Rule
 from engine.lint.scene import Row, Scene
 
@@ -45,7 +46,10 @@ def check(scene: Scene) -> Iterator[Finding]:
         return
     shifted = {_access(row) for row in scene.rows if row.relocation.kind in _SHIFTS}
     for row in scene.rows:
-        if row.relocation.kind is not CoreReloKind.FIELD_BYTE_OFFSET or _access(row) in shifted:
+        if row.relocation.kind is not CoreReloKind.FIELD_BYTE_OFFSET:
+            continue
+        if _access(row) in shifted:
+            yield from _cut(scene, row)
             continue
         local = place_of(row.local, btf)
         if local is not None and local.bits:
@@ -59,6 +63,24 @@ def check(scene: Scene) -> Iterator[Finding]:
         if local is not None and found is not None and found.bits:
             text = f"{row.name} is a bitfield there, and is read as a whole number"
             yield scene.finding(ID, "warning", text, row, _HINT)
+
+
+def _cut(scene: Scene, row: Row) -> Iterator[Finding]:
+    """Bits that the macro loses: the load is not made wider (cilium/ebpf, for one)."""
+    found, spec = place_of(row.matched, scene.kernel.target.btf), row.matched
+    if scene.policy.bitfield_load is not BitfieldLoad.ALIGNED or found is None or spec is None:
+        return
+    if not found.bits or not found.size:
+        return
+    unit = found.size * 8
+    lost = spec.bit_offset % unit + found.bits - unit
+    if lost > 0:
+        text = (
+            f"{row.name} lies across a boundary of {amount(found.size)} there: "
+            f"{scene.policy.title} loads no more than these, and loses {lost} of {found.bits} bits"
+        )
+        hint = "Read the bytes on both sides with bpf_probe_read_kernel and join them."
+        yield scene.finding(ID, "warning", text, row, hint)
 
 
 def _access(row: Row) -> object:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+from engine.core.ambiguous import is_ambiguous
 from engine.core.kinds import CoreReloKind
 from engine.core.policy import SizeChange
 from engine.flow.code import CALL
@@ -58,6 +59,8 @@ def check(scene: Scene) -> Iterator[Finding]:
     for row in scene.rows:
         if row.relocation.kind is not CoreReloKind.FIELD_BYTE_OFFSET:
             continue
+        if is_ambiguous(row.relocation.trace):
+            continue  # which of the kernel's types is meant is not settled
         local, found = place_of(row.local, btf), place_of(row.matched, scene.kernel.target.btf)
         if local is None or found is None or local.bits or found.bits:
             continue
@@ -70,6 +73,8 @@ def check(scene: Scene) -> Iterator[Finding]:
 
 
 def _direct(scene: Scene, row: Row, local: Place, found: Place) -> Finding | None:
+    if local.size == found.size:
+        return None
     words = f"{row.name} has {amount(found.size)} there, not {amount(local.size)}"
     if row.relocation.outcome == "poisoned":
         text = f"{words}; the access cannot be made to fit, so it is poisoned"
@@ -79,7 +84,7 @@ def _direct(scene: Scene, row: Row, local: Place, found: Place) -> Finding | Non
     if scene.policy.size_change is not SizeChange.IGNORED or not found.is_scalar:
         return None
     width = access_bytes(row.insn)
-    if width == found.size or local.size == found.size:
+    if width == found.size:
         return None
     more = "with bytes of its neighbours" if width > found.size else "but not all of it"
     text = f"{words}; this loader keeps the access of {amount(width)}, which reads it {more}"
@@ -98,8 +103,8 @@ def _copied(scene: Scene, row: Row, local: Place, found: Place) -> Finding | Non
     if copied != local.size or (scene.linked and row.place not in scene.visited):
         return None
     text = (
-        f"{row.name} has {amount(found.size)} there, but {amount(copied)} are copied "
-        "from it: the length was fixed when the program was compiled"
+        f"{row.name} has {amount(found.size)} there, but the program copies "
+        f"{amount(copied)}: the length was fixed when the program was compiled"
     )
     return scene.finding(ID, "warning", text, row, _HINT)
 

@@ -93,3 +93,21 @@ def test_allowed_findings_are_counted():
     assert old.allowed == 0
     assert [report.allowed for report in new] == [1, 1]
     assert {report.verdict.kind for report in new} == {"poison-reachable"}
+
+
+def test_a_name_that_is_no_rule_is_a_note_of_its_own():
+    text = with_line("\t// coreplay: allow reachable-poisson, all")
+    found = examine(
+        prepared(RULE.id, "example"),
+        kernels(),
+        [policy_of("libbpf@1.7.0")],
+        sources={"prog.bpf.c": text},
+    )
+    (note,) = {finding for report in found for finding in report.findings}
+    assert (note.rule, note.severity, note.file) == ("unknown-rule", "note", "prog.bpf.c")
+    assert text.split("\n")[note.line - 1] == "\t// coreplay: allow reachable-poisson, all"
+    assert note.hint == "Perhaps reachable-poison was meant."
+
+
+def test_a_name_that_is_like_no_rule():
+    assert findings(with_line("\t// coreplay: allow x, all")) == ["unknown-rule"] * len(kernels())

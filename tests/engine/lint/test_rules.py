@@ -9,10 +9,13 @@ import pytest
 
 from engine.lint.rule import PREAMBLE
 from engine.lint.rules import RULES
-from tests.support.lint import SIDES, compile_example, prepared, reports, source
+from tests.support.lint import SIDES, compile_example, pairs, prepared, reports, source
 from tests.support.tree import ROOT
 
 DOCS = ROOT / "docs"
+
+
+MORE = [row for row in pairs() if "." in row[1]]
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.id)
@@ -27,6 +30,21 @@ def test_the_example_is_found(rule):
 def test_the_counter_example_is_not_found(rule):
     found = [f for r in reports(rule.id, "counter") for f in r.findings if f.rule == rule.id]
     assert found == []
+
+
+@pytest.mark.parametrize(("rule", "name", "found", "not_found"), MORE, ids=lambda x: str(x)[:40])
+def test_further_examples_are_found_and_stand_on_the_page(rule, name, found, not_found):
+    words = {"unsigned": "2^31 or more", "levels": "types within types", "flexible": "no length"}
+    said = [words[name.partition(".")[2]] in text for text in messages(rule.id, name, "example")]
+    assert any(said)
+    page = (DOCS / "lint" / f"{rule.id}.md").read_text()
+    assert f"```c\n{found}```" in page
+    assert f"```c\n{not_found}```" in page
+    assert not any(words[name.partition(".")[2]] in m for m in messages(rule.id, name, "counter"))
+
+
+def messages(rule: str, name: str, side: str) -> list[str]:
+    return [f.message for r in reports(name, side) for f in r.findings if f.rule == rule]
 
 
 def test_there_are_fourteen_rules_with_a_module_each():
@@ -71,5 +89,6 @@ def test_examples_compile(side):
 
     clang(19)
     libbpf_headers()
-    for rule in RULES:
-        assert compile_example(source(rule, side)).startswith(b"\x7fELF")
+    for _, _, *texts in pairs():
+        text = PREAMBLE + texts[SIDES.index(side)]
+        assert compile_example(text).startswith(b"\x7fELF")
