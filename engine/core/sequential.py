@@ -193,7 +193,7 @@ class SequentialRelocator:
         if others:
             raise Refusal(
                 "EINVAL",
-                reason="candidates disagree",
+                reason="ambiguous: the candidates disagree",
                 sentence=conflict(local.root_name, others),
             )
         if chosen is not None:
