@@ -25,6 +25,7 @@ GOTO: Final = (op.JMP | op.JA, op.JMP32 | op.JA)
 _JUMP_CLASSES: Final = (op.JMP, op.JMP32)
 INDIRECT: Final = op.JMP | op.JA | op.SOURCE_REGISTER
 """A jump to an address in a register; where it goes does not stand in the code."""
+_NOWHERE: Final = frozenset({EXIT, *GOTO, INDIRECT})
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +190,7 @@ def second_slots(insns: Sequence[Insn]) -> frozenset[int]:
 
 def falls_through(insn: Insn) -> bool:
     """Whether the next instruction can run after this one."""
-    return insn.code not in (EXIT, *GOTO, INDIRECT)
+    return insn.code not in _NOWHERE
 
 
 def _leaders(insns: Sequence[Insn], second: frozenset[int]) -> list[int]:

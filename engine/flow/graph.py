@@ -51,33 +51,37 @@ def dominators(successors: Graph, order: Sequence[int]) -> list[int | None]:
     Method: Cooper, Harvey, Kennedy, "A Simple, Fast Dominance Algorithm" (2001).
     """
     idom: list[int | None] = [None] * len(successors)
-    if not order:
-        return idom
     place = {node: position for position, node in enumerate(order)}
     before = predecessors_of(successors)
-    entry = order[0]
-    idom[entry] = entry
-    changed = True
+    ways = [  # deepest first: each meeting then goes on where the one before it ended
+        sorted((place[other] for other in before[node] if other in place), reverse=True)
+        for node in order
+    ]
+    above = [-1] * len(order)  # positions in `order`; the entry is its own, until the end
+    loops = any(found and found[0] >= at for at, found in enumerate(ways))
+    changed = bool(order)
     while changed:
         changed = False
-        for node in order[1:]:
-            best: int | None = None
-            for other in before[node]:
-                if other in place and idom[other] is not None:
-                    best = other if best is None else _meet(idom, place, best, other)
-            if best != idom[node]:
-                idom[node] = best
-                changed = True
-    idom[entry] = None
+        above[0] = 0
+        for position in range(1, len(order)):
+            best = -1
+            for other in ways[position]:
+                if above[other] >= 0:
+                    best = other if best < 0 else _meet(above, best, other)
+            if best != above[position]:
+                above[position] = best
+                changed = loops  # without any, one pass sees every node after those before it
+    for position in range(1, len(order)):
+        idom[order[position]] = order[above[position]]
     return idom
 
 
-def _meet(idom: Sequence[int | None], place: dict[int, int], one: int, other: int) -> int:
+def _meet(above: Sequence[int], one: int, other: int) -> int:
     while one != other:
-        if place[one] < place[other]:
-            one, other = other, one
-        above = idom[one]
-        one = other if above is None else above
+        if one > other:
+            one = above[one]
+        else:
+            other = above[other]
     return one
 
 

@@ -39,6 +39,8 @@ class Pointer(NamedTuple):
 
 
 Registers = Mapping[int, Pointer]
+_JUMPS: Final = (op.JMP, op.JMP32)
+_UNCHANGING: Final = (op.JMP, op.JMP32, op.ST, op.STX)
 
 
 class Access(NamedTuple):
@@ -64,31 +66,67 @@ class Typing:
 
 def fixed_accesses(insns: Sequence[Insn], typing: Typing, *, is_entry: bool) -> Iterator[Access]:
     """Reads through kernel pointers at an offset that no relocation has set."""
-    start: Registers = {1: Pointer(None, 0)} if is_entry else {}
+    if not _can_point(insns, typing):
+        return
+    known = _walked(insns, typing, {1: Pointer(None, 0)} if is_entry else {})
+    found: dict[int, Access] = {}
+    for head, registers in known.items():
+        slot = head
+        while slot < len(insns) and (slot == head or slot not in known):
+            insn = insns[slot]
+            access = _access(insn, slot, registers, typing) if registers else None
+            if access is not None:
+                found.setdefault(slot, access)
+            if not falls_through(insn):
+                break
+            if registers or insn.code == CALL:
+                registers = _after(insn, slot, registers, typing)
+            slot += 2 if insn.code == LD_IMM64 else 1
+    yield from (access for _, access in sorted(found.items()))
+
+
+def _can_point(insns: Sequence[Insn], typing: Typing) -> bool:
+    """Whether anything in a function could give the address of a kernel struct."""
+    if typing.arguments or any(struct is not None for struct in typing.relocated.values()):
+        return True
+    return typing.task is not None and any(
+        insn.code == CALL and not insn.src and insn.imm in _CURRENT_TASK for insn in insns
+    )
+
+
+def _walked(insns: Sequence[Insn], typing: Typing, start: Registers) -> dict[int, Registers]:
+    """What the registers hold at the entry and wherever a jump leads, on all ways there."""
+    heads = {0}
+    for slot, insn in enumerate(insns):
+        if insn.code & op.CLASS_MASK in _JUMPS:
+            target = jump_target(slot, insn)
+            if target is not None:
+                heads.add(target)
     known: dict[int, Registers] = {}
     pending: list[tuple[int, Registers]] = [(0, start)]
     budget = _STEPS_PER_SLOT * len(insns)
-    while pending and budget:
-        budget -= 1
+    while pending and budget > 0:
         slot, registers = pending.pop()
-        if not 0 <= slot < len(insns):
-            continue
-        if slot in known:
-            registers = _common(known[slot], registers)
-            if registers == known[slot]:
-                continue
-        known[slot] = registers
-        insn = insns[slot]
-        after = _after(insn, slot, registers, typing)
-        target = jump_target(slot, insn)
-        if target is not None:
-            pending.append((target, after))
-        if falls_through(insn):
-            pending.append((slot + (2 if insn.code == LD_IMM64 else 1), after))
-    for slot, registers in sorted(known.items()):
-        access = _access(insns[slot], slot, registers, typing)
-        if access is not None:
-            yield access
+        while 0 <= slot < len(insns) and budget > 0:
+            if slot in heads:
+                seen = known.get(slot)
+                if seen is not None:
+                    registers = _common(seen, registers)
+                    if registers == seen:
+                        break
+                known[slot] = registers
+            budget -= 1
+            insn = insns[slot]
+            if registers or insn.code == CALL:
+                registers = _after(insn, slot, registers, typing)
+            if insn.code & op.CLASS_MASK in _JUMPS:
+                target = jump_target(slot, insn)
+                if target is not None:
+                    pending.append((target, registers))
+                if not falls_through(insn):
+                    break
+            slot += 2 if insn.code == LD_IMM64 else 1
+    return known
 
 
 def _common(one: Registers, other: Registers) -> Registers:
@@ -111,6 +149,10 @@ def _access(insn: Insn, slot: int, registers: Registers, typing: Typing) -> Acce
 
 def _after(insn: Insn, slot: int, registers: Registers, typing: Typing) -> Registers:
     kind = insn.code & op.CLASS_MASK
+    if kind in _UNCHANGING and insn.code != CALL:
+        return registers
+    if kind != op.LDX and insn.code != CALL and not _touches(insn, registers):
+        return registers
     after = dict(registers)
     if insn.code == CALL:
         for number in range(6):
@@ -130,6 +172,11 @@ def _after(insn: Insn, slot: int, registers: Registers, typing: Typing) -> Regis
     elif kind in (op.ALU, op.ALU64, op.LD):
         after.pop(insn.dst, None)
     return after
+
+
+def _touches(insn: Insn, registers: Registers) -> bool:
+    """Whether a computation reads or writes a register that holds a pointer."""
+    return insn.dst in registers or (insn.code == _MOVE and insn.src in registers)
 
 
 def _loaded(insn: Insn, slot: int, base: Pointer | None, typing: Typing) -> TypeId | None:
