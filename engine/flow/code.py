@@ -120,7 +120,11 @@ def call_target(slot: int, insn: Insn) -> int | None:
 
 def found_poisons(insns: Sequence[Insn]) -> dict[int, Poison]:
     """Poison that stands in the bytes, whoever wrote it."""
-    return {slot: Poison(slot, None) for slot in range(len(insns)) if is_poison(insns, slot)}
+    return {
+        slot: Poison(slot, None)
+        for slot, insn in enumerate(insns)
+        if insn.imm == BAD_RELO and is_poison(insns, slot)
+    }
 
 
 def _poisons(program: LinkedProgram) -> dict[int, Poison]:

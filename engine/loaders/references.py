@@ -134,6 +134,8 @@ class ReferenceFinder:
                 continue
             second = insn.is_ld_imm64
             symbol = symbols.get(function.offset + slot * SLOT_BYTES)
+            if symbol is None and insn.code != CALL:
+                continue
             reference = self._classify(function, slot, insn, symbol)
             if reference is not None:
                 found.append(reference)
