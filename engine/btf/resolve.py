@@ -28,7 +28,8 @@ def skip_modifiers_and_typedefs(btf: Btf, type_id: int) -> BtfType:
     Raises BtfTypeError when the chain is longer than 32 steps (it may be a cycle).
     Follows: libbpf src/btf.c skip_mods_and_typedefs.
     """
-    return _skip(btf, type_id, SKIPPED_KINDS)
+    found = btf.type(type_id)
+    return found if found.kind not in SKIPPED_KINDS else _skip(btf, type_id, SKIPPED_KINDS)
 
 
 def size_of(btf: Btf, type_id: int) -> int:

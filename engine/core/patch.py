@@ -94,7 +94,7 @@ def _patch_alu(
         raise Refusal("EINVAL")
     elif value.validate and insn.imm & U64 != value.orig:
         raise _unexpected(at, "ALU/ALU64", insn.imm & U32, value)
-    insns[at] = insn._replace(imm=signed32(value.new))
+    insns[at] = Insn(insn.code, insn.dst, insn.src, insn.off, signed32(value.new))
     note(f"patched insn #{at} (ALU/ALU64) imm {insn.imm & U64} -> {value.new}")
     return Patch(poisoned=False, field="imm")
 
@@ -132,7 +132,7 @@ def _patch_offset(
     if value.new_size != value.orig_size:
         code = _resized(insn, at, value, policy)
         note(f"patched insn #{at} (LDX/ST/STX) mem_sz {value.orig_size} -> {value.new_size}")
-    insns[at] = insn._replace(code=code, off=value.new)
+    insns[at] = Insn(code, insn.dst, insn.src, value.new, insn.imm)
     return Patch(poisoned=False, field="off" if code == insn.code else "off and size")
 
 

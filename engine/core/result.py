@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from engine.btf.ext import LineInfo
 from engine.core.kinds import CoreReloKind
@@ -21,8 +21,7 @@ class LoaderError:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Relocation:
+class Relocation(NamedTuple):
     """One CO-RE record and what became of it.
 
     slot, slots   where its instruction starts in the function before relocation, and whether

@@ -83,11 +83,19 @@ class SequentialRelocator:
         after = tuple(work.insns[record.slot : record.slot + 2])
         if patch.poisoned:
             steps.append(Step(StepKind.POISON, text="" if value.poison else "resize"))
-            finished(record, "poisoned", local.path, steps)
+            finished(record, "poisoned", self._path(local), steps)
             return
         steps.append(Step(StepKind.PATCH, text=patch.field))
         outcome: OutcomeWord = "unchanged" if before == after else "patched"
-        finished(record, outcome, local.path, steps, value.new)
+        finished(record, outcome, self._path(local), steps, value.new)
+
+    def _path(self, local: AccessSpec) -> str:
+        """The path in words, written once per object."""
+        paths: dict[object, str] = self.run.local_btf.caches.setdefault("core.paths", {})
+        key = (local.kind, local.root_id, local.raw)
+        if key not in paths:
+            paths[key] = local.path
+        return paths[key]
 
     def _resolve(
         self, record: Record, steps: list[Step], prefix: str

@@ -134,10 +134,15 @@ def _compute_field(
     policy: LoaderPolicy,
     insn_number: int,
 ) -> RelocValue:
-    try:
-        orig = field_value(local, local_btf, policy, insn_number)
-    except Poisoned:
-        return RelocValue(0, 0, poison=True)
+    known: dict[object, FieldValue]
+    known = local_btf.caches.setdefault(f"core.values.{policy.id}", {})
+    key = (local.kind, local.root_id, local.raw)
+    orig = known.get(key)
+    if orig is None:
+        try:
+            orig = known[key] = field_value(local, local_btf, policy, insn_number)
+        except Poisoned:
+            return RelocValue(0, 0, poison=True)
     try:
         if target is None:
             if local.kind is CoreReloKind.FIELD_EXISTS:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from engine.btf.decode import Btf
 from engine.btf.ext import BtfExt, CoreRelo, LineInfo
@@ -35,8 +35,7 @@ class FunctionWork:
     error: LoaderError | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(NamedTuple):
     """One CO-RE record with the function and slot it belongs to."""
 
     number: int
