@@ -1,19 +1,21 @@
 """The section headers of an ELF object and the bytes they point to.
 
-This is the only module that imports elftools, and no object of elftools leaves it: elftools
-reads the file header and the section headers. Its readers of whole sections are not used; they
-follow links between sections without bounds and inflate what is compressed.
+    Elf64_Ehdr  e_ident[16] (4 class, 5 byte order), e_type u16, e_machine u16, e_version u32,
+                e_entry u64, e_phoff u64, e_shoff u64, e_flags u32, e_ehsize u16,
+                e_phentsize u16, e_phnum u16, e_shentsize u16, e_shnum u16, e_shstrndx u16
+    Elf64_Shdr  sh_name u32, sh_type u32, sh_flags u64, sh_addr u64, sh_offset u64, sh_size u64,
+                sh_link u32, sh_info u32, sh_addralign u64, sh_entsize u64
+
+This is the only module that imports elftools, for the names of foreign machines in errors; its
+readers are slower than all the rest of reading an object, and follow links without bounds.
+Source of the numbers: the System V gABI, chapters "ELF Header" and "Sections".
 """
 
 from __future__ import annotations
 
-import io
-from dataclasses import dataclass, field, replace
-from typing import NamedTuple
-
-from elftools.common.exceptions import ELFError as ForeignElfError
-from elftools.common.utils import struct_parse
-from elftools.elf.elffile import ELFFile
+import struct
+from dataclasses import dataclass, field
+from typing import Final, NamedTuple
 
 from engine import limits
 from engine.btf.kinds import ByteOrder
@@ -25,8 +27,25 @@ SHF_ALLOC = 0x2
 SHF_EXECINSTR = 0x4
 SHF_COMPRESSED = 0x800
 
+SHN_XINDEX = 0xFFFF
 _HEADER_BYTES = 64
 _SECTION_HEADER_BYTES = 64
+_ET_REL = 1
+_EM_BPF = 247
+_BYTE_ORDERS: Final[dict[int, ByteOrder]] = {1: "little", 2: "big"}
+_FILE_HEADER: Final = {
+    "little": struct.Struct("<16sHHIQQQIHHHHHH"),
+    "big": struct.Struct(">16sHHIQQQIHHHHHH"),
+}
+_SECTION_HEADER: Final = {
+    "little": struct.Struct("<IIQQQQIIQQ"),
+    "big": struct.Struct(">IIQQQQIIQQ"),
+}
+_KINDS: Final = {
+    0: "null", 1: "progbits", 2: "symtab", 3: "strtab", 4: "rela", 5: "hash", 6: "dynamic",
+    7: "note", 8: "nobits", 9: "rel", 10: "shlib", 11: "dynsym", 14: "init_array",
+    15: "fini_array", 16: "preinit_array", 17: "group", 18: "symtab_shndx", 19: "relr",
+}  # fmt: skip
 _HINT_BPF = "Compile with clang -target bpf (or bpfel, bpfeb) -g -O2 -c."
 _HINT_CUT = "The file looks cut off; fetch or compile it again."
 
@@ -65,16 +84,28 @@ class Section:
         return f"section {self.index} {self.name[:80]}"
 
 
+class _FileHeader(NamedTuple):
+    """What is read of the file header; `names` is the section of section names."""
+
+    byte_order: ByteOrder
+    start: int
+    entry: int
+    sections: int
+    names: int
+
+
 class _Header(NamedTuple):
     """A section header; offset and size in bytes."""
 
     name: int
-    kind: str
+    kind: int
     flags: int
+    address: int
     offset: int
     size: int
     link: int
     info: int
+    alignment: int
     entsize: int
 
 
@@ -84,9 +115,9 @@ def read_sections(data: bytes) -> tuple[ByteOrder, tuple[Section, ...]]:
     Raises NotBpfError for another machine, a 32-bit or a linked file, ElfError for headers that
     point outside the file or sections that overlap, LimitExceeded for too many sections.
     """
-    elf = _open(data)
-    headers = _section_headers(elf, len(data))
-    names = _section_names(elf, headers, data)
+    file = _file_header(data)
+    headers = _section_headers(data, file)
+    names = _section_names(headers, file.names, data)
     sections = []
     left = len(data)
     for index, header in enumerate(headers):
@@ -98,11 +129,11 @@ def read_sections(data: bytes) -> tuple[ByteOrder, tuple[Section, ...]]:
                 place=section.place,
             )
         sections.append(section)
-    return ("little" if elf.little_endian else "big"), tuple(sections)
+    return file.byte_order, tuple(sections)
 
 
-def _open(data: bytes) -> ELFFile:
-    """Check the file header and give elftools' reader of it."""
+def _file_header(data: bytes) -> _FileHeader:
+    """Read and check the file header."""
     if data[:4] != b"\x7fELF":
         raise ElfError("this is not an ELF file", place="byte 0x0", hint=_HINT_BPF)
     if data[4:5] == b"\x01":
@@ -112,29 +143,47 @@ def _open(data: bytes) -> ELFFile:
             f"the file header is cut off: {len(data)} of {_HEADER_BYTES} bytes",
             place=f"byte {len(data):#x}",
         )
-    try:
-        elf = ELFFile(io.BytesIO(data))
-    except ForeignElfError as error:
-        raise ElfError(f"the file header cannot be read: {error}", place="byte 0x0") from error
-    machine, kind = elf.header["e_machine"], elf.header["e_type"]
-    if machine != "EM_BPF":
+    byte_order = _BYTE_ORDERS.get(data[5])
+    if data[4] != 2 or byte_order is None:
+        raise ElfError(
+            f"the file header cannot be read: class {data[4]}, byte order {data[5]}",
+            place="byte 0x4, EI_CLASS",
+        )
+    fields = _FILE_HEADER[byte_order].unpack_from(data)
+    kind, machine = fields[1:3]
+    if machine != _EM_BPF:
         raise NotBpfError(
-            f"the object is for machine {machine}, not for BPF",
+            f"the object is for machine {_machine_name(machine)}, not for BPF",
             place="byte 0x12, e_machine",
             hint=_HINT_BPF,
         )
-    if kind != "ET_REL":
+    if kind != _ET_REL:
         raise NotBpfError(
-            f"the file is of type {kind}, not a relocatable object (ET_REL)",
+            f"the file is of type {_type_name(kind)}, not a relocatable object (ET_REL)",
             place="byte 0x10, e_type",
             hint=_HINT_BPF,
         )
-    return elf
+    return _FileHeader(byte_order, fields[6], *fields[11:14])
 
 
-def _section_headers(elf: ELFFile, file_size: int) -> list[_Header]:
-    """Read all section headers, after checking that they lie in the file."""
-    start, entry = elf.header["e_shoff"], elf.header["e_shentsize"]
+def _machine_name(number: int) -> str:
+    from elftools.elf.enums import ENUM_E_MACHINE  # late: only this error needs it
+
+    return next((name for name, value in ENUM_E_MACHINE.items() if value == number), str(number))
+
+
+def _type_name(number: int) -> str:
+    from elftools.elf.enums import ENUM_E_TYPE  # late: only this error needs it
+
+    return next((name for name, value in ENUM_E_TYPE.items() if value == number), str(number))
+
+
+def _section_headers(data: bytes, file: _FileHeader) -> list[_Header]:
+    """Read all section headers, after checking that they lie in the file.
+
+    A count of 0 says that the size in header 0 is the count.
+    """
+    start, entry, file_size = file.start, file.entry, len(data)
     if start == 0:
         raise ElfError("the file has no sections", place="byte 0x28, e_shoff", hint=_HINT_BPF)
     if entry != _SECTION_HEADER_BYTES:
@@ -149,7 +198,8 @@ def _section_headers(elf: ELFFile, file_size: int) -> list[_Header]:
     )
     if start + entry > file_size:
         raise outside
-    count = elf.num_sections()
+    layout = _SECTION_HEADER[file.byte_order]
+    count = file.sections or _Header._make(layout.unpack_from(data, start)).size
     if count > limits.ELF_SECTIONS:
         raise LimitExceeded(
             f"{count} sections, at most {limits.ELF_SECTIONS} are read",
@@ -157,26 +207,12 @@ def _section_headers(elf: ELFFile, file_size: int) -> list[_Header]:
         )
     if start + count * entry > file_size:
         raise outside
-    return [_header(elf, start + index * entry) for index in range(count)]
+    return list(map(_Header._make, layout.iter_unpack(data[start : start + count * entry])))
 
 
-def _header(elf: ELFFile, at: int) -> _Header:
-    raw = struct_parse(elf.structs.Elf_Shdr, elf.stream, at)
-    kind = raw["sh_type"]
-    return _Header(
-        name=raw["sh_name"],
-        kind=f"{kind:#x}" if isinstance(kind, int) else kind.removeprefix("SHT_").lower(),
-        flags=raw["sh_flags"],
-        offset=raw["sh_offset"],
-        size=raw["sh_size"],
-        link=raw["sh_link"],
-        info=raw["sh_info"],
-        entsize=raw["sh_entsize"],
-    )
-
-
-def _section_names(elf: ELFFile, headers: list[_Header], data: bytes) -> StringTable:
-    index = elf.get_shstrndx()
+def _section_names(headers: list[_Header], index: int, data: bytes) -> StringTable:
+    if index == SHN_XINDEX and headers:
+        index = headers[0].link
     if index >= len(headers):
         raise ElfError(
             f"section names are in section {index}, the object has {len(headers)}",
@@ -187,26 +223,26 @@ def _section_names(elf: ELFFile, headers: list[_Header], data: bytes) -> StringT
 
 
 def _section(index: int, name: str, header: _Header, data: bytes) -> Section:
-    section = Section(
+    kind = _KINDS.get(header.kind) or f"{header.kind:#x}"
+    place = f"section {index} {name[:80]}"
+    if header.flags & SHF_COMPRESSED and not name.startswith(".debug"):
+        raise ElfError(
+            "compressed sections are not read",
+            place=place,
+            hint="Unpack it with llvm-objcopy --decompress-debug-sections.",
+        )
+    contents = b"" if kind in ("nobits", "null") else _slice(data, header, place)
+    return Section(
         index=index,
         name=name,
-        kind=header.kind,
+        kind=kind,
         flags=header.flags,
-        data=b"",
+        data=contents,
         size=header.size,
         entsize=header.entsize,
         link=header.link,
         info=header.info,
     )
-    if header.flags & SHF_COMPRESSED and not section.is_debug:
-        raise ElfError(
-            "compressed sections are not read",
-            place=section.place,
-            hint="Unpack it with llvm-objcopy --decompress-debug-sections.",
-        )
-    if header.kind in ("nobits", "null"):
-        return section
-    return replace(section, data=_slice(data, header, section.place))
 
 
 def _slice(data: bytes, header: _Header, place: str) -> bytes:
