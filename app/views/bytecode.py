@@ -6,56 +6,24 @@ and the slots after it carry other numbers than before: the gap and the shift ar
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
 from app.services.closeup import Near
 from app.views.lanes import Arrow, Stroke, crossing, strokes
 from app.views.lines import LineRef, SourceLines
+from app.views.listing import Badge, Cell, Listing, is_second
 from app.views.prose import anchor, count, loader_name
-from app.views.spans import HexRun, Span, hex_runs, spans
 from app.views.values import change
 from engine.btf.kinds import ByteOrder
 from engine.core.result import FunctionResult, Relocation
 from engine.flow.jumps import JumpCheck
 from engine.insn.codec import Insn
-from engine.insn.disasm import disassemble
 
-ROWS: Final = 600
+ROWS: Final = 200
 """Rows on one page; longer programs are turned over like a book."""
-
-
 _RUNS: Final = {"maybe": "may run", "yes": "reached"}
-
-
-@dataclass(frozen=True, slots=True)
-class Badge:
-    """A word beside an instruction; `kind` names its icon and colour."""
-
-    kind: str
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Cell:
-    """One slot in one column. `state` is `code`, `second`, `lost` or `none`.
-
-    `dead` cannot run, `on_path` leads to poison that is reached.
-    """
-
-    state: str
-    id: str = ""
-    slot: int | None = None
-    shift: int = 0
-    spans: tuple[Span, ...] = ()
-    hex: tuple[HexRun, ...] = ()
-    changed: bool = False
-    poisoned: bool = False
-    dead: bool = False
-    on_path: bool = False
-    badges: tuple[Badge, ...] = ()
-    strokes: tuple[Stroke, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,8 +104,8 @@ def bytecode(
     known = next(side.function for side in sides if side.function is not None)
     total = len(known.before)
     first, last = page_of(total, at)
-    before = _Listing("old", known.before, None, byte_order)
-    after = [_After(side, byte_order) for side in sides]
+    before = Listing("old", known.before, None, byte_order, first=first, last=last)
+    after = [_After(side, byte_order, first, last) for side in sides]
     by_slot = _by_slot(sides)
     rows = []
     previous: LineRef | None = None
@@ -173,11 +141,11 @@ def bytecode(
     )
 
 
-def _pair(insns: Sequence[Insn], slot: int) -> tuple[str, ...]:
+def _pair(insns: tuple[Insn, ...], slot: int) -> tuple[str, ...]:
     """Give the keys of a slot and of the other half of its 16-byte load."""
     if insns[slot].is_ld_imm64:
         return f"s{slot}", f"s{slot + 1}"
-    if slot and insns[slot].code == 0 and insns[slot - 1].is_ld_imm64:
+    if is_second(insns, slot):
         return f"s{slot - 1}", f"s{slot}"
     return (f"s{slot}",)
 
@@ -212,59 +180,25 @@ def _why(versions: Sequence[tuple[str, Relocation]], before: Sequence[Insn]) -> 
     return Why(record=f"r{first.number}", kind=first.kind_word, texts=texts)
 
 
-class _Listing:
-    """A run of instructions, disassembled once, that gives a cell per slot."""
-
-    def __init__(
-        self,
-        key: str,
-        insns: tuple[Insn, ...],
-        original: Mapping[int, Insn] | None,
-        byte_order: ByteOrder,
-    ) -> None:
-        self.key = key
-        self.insns = insns
-        self.original = original
-        self.byte_order = byte_order
-        self.lines = {line.slot: line for line in disassemble(insns, byte_order=byte_order)}
-
-    def cell(
-        self,
-        slot: int,
-        before: int,
-        *,
-        badges: tuple[Badge, ...] = (),
-        drawn: tuple[Stroke, ...] = (),
-    ) -> Cell:
-        line = self.lines.get(slot)
-        insn = self.insns[slot]
-        original = self.original.get(before) if self.original is not None else None
-        changed = original is not None and original != insn
-        return Cell(
-            state="code" if line else "second",
-            id=f"{self.key}-{slot}",
-            slot=slot,
-            shift=slot - before,
-            spans=spans(line, insn) if line else (),
-            hex=hex_runs(insn, original, self.byte_order),
-            changed=changed,
-            badges=badges,
-            strokes=drawn,
-        )
-
-
 class _After:
     """One loader's column: its listing, what is poisoned, lost, and jumped to."""
 
-    def __init__(self, side: Side, byte_order: ByteOrder) -> None:
+    def __init__(self, side: Side, byte_order: ByteOrder, first: int, last: int) -> None:
         self.side = side
         self.key = anchor(side.loader)
         function = side.function
         self.map = function.slot_map if function and function.after is not None else ()
         self.listing = None
         if function and function.after is not None:
-            original = dict(enumerate(function.before))
-            self.listing = _Listing(self.key, function.after, original, byte_order)
+            shown = [after for after in self.map[first : last + 1] if after is not None]
+            self.listing = Listing(
+                self.key,
+                function.after,
+                dict(enumerate(function.before[first : last + 1], first)),
+                byte_order,
+                first=min(shown, default=0),
+                last=max(shown, default=0),
+            )
         self.poisoned = {
             slot
             for relocation in (function.relocations if function else ())

@@ -29,13 +29,13 @@ class HexRun(NamedTuple):
     changed: bool
 
 
-def spans(line: Line, insn: Insn) -> tuple[Span, ...]:
-    """Give the spans of one disassembled instruction."""
+def spans(line: Line, insn: Insn, *, base: int = 0) -> tuple[Span, ...]:
+    """Give the spans of one disassembled instruction; its slots count from `base`."""
     return tuple(
         Span(
             token.kind,
             token.text,
-            token.target,
+            None if token.target is None else token.target + base,
             _helper(insn) if token.kind == "call" else "",
         )
         for token in line.tokens
@@ -50,7 +50,9 @@ def _helper(insn: Insn) -> str:
 def hex_runs(insn: Insn, original: Insn | None, byte_order: ByteOrder) -> tuple[HexRun, ...]:
     """Give one slot's 8 bytes; those that differ from `original`'s are marked."""
     data = encode_insn(insn, byte_order)
-    old = data if original is None else encode_insn(original, byte_order)
+    if original is None or original == insn:
+        return (HexRun(data.hex(" "), changed=False),)
+    old = encode_insn(original, byte_order)
     runs: list[HexRun] = []
     for new_byte, old_byte in zip(data, old, strict=True):
         changed = new_byte != old_byte
