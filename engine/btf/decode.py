@@ -19,7 +19,7 @@ import struct
 import sys
 from array import array
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, Final
 
 from engine import limits
@@ -75,6 +75,7 @@ class Btf:
         self._key_map: dict[bytes, tuple[TypeId, ...]] | None = None
         self._types: dict[int, BtfType] = {}
         self._pointer_size = 0
+        self._names_fit: bool | None = None
         self.byte_order: ByteOrder = byte_order
         self.base = base
         self.first_id = len(base) if base else 1
@@ -137,6 +138,18 @@ class Btf:
     def string(self, offset: int) -> str:
         """The string at `offset`; bytes that are not UTF-8 are shown as escapes."""
         return self._string_at(offset).decode("utf-8", "backslashreplace")
+
+    def all_strings_readable(self, offsets: Collection[int]) -> bool:
+        """Whether `string` answers for all these offsets; False where that takes longer to know."""
+        first, size = self.first_string, self._strings_len
+        if not offsets or not size or min(offsets) < first or max(offsets) >= first + size:
+            return not offsets
+        if self._names_fit is None:
+            strings = self._blob[self._strings_at : self._strings_at + size]
+            self._names_fit = size <= limits.BTF_NAME_BYTES or (
+                max(map(len, strings.split(b"\0"))) <= limits.BTF_NAME_BYTES
+            )
+        return self._names_fit
 
     def kind(self, type_id: int) -> BtfKind:
         """The kind of a type, without decoding the rest."""

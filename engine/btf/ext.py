@@ -11,20 +11,26 @@ Source: Linux Documentation/bpf/btf.rst, libbpf src/btf.c.
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Mapping
+import sys
+from array import array
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Final, NamedTuple
 
 from engine import limits
 from engine.btf.kinds import ByteOrder, TypeId
+from engine.btf.lines import LineInfo, LineInfos, StringOf
 from engine.errors import BtfExtDecodeError, EngineError, LimitExceeded
 
 MAGIC: Final = 0xEB9F
 _MIN_HEADER: Final = 24
 _CORE_HEADER: Final = 32
 
-StringOf = Callable[[int], str]
+__all__ = ["BtfExt", "CoreRelo", "FuncInfo", "LineInfo", "LineInfos", "decode_ext"]
+
+AllReadable = Callable[[Collection[int]], bool]
+"""Whether strings can be read at all these offsets; False where that is not known."""
 
 
 class FuncInfo(NamedTuple):
@@ -32,16 +38,6 @@ class FuncInfo(NamedTuple):
 
     insn_off: int
     type_id: TypeId
-
-
-class LineInfo(NamedTuple):
-    """The source position of the code from byte `insn_off` on; `line` is the source text."""
-
-    insn_off: int
-    file_name: str
-    line: str
-    line_number: int
-    column: int
 
 
 class CoreRelo(NamedTuple):
@@ -58,7 +54,7 @@ class BtfExt:
     """The records of each ELF section, in the order in which they stand in the file."""
 
     func_infos: Mapping[str, tuple[FuncInfo, ...]]
-    line_infos: Mapping[str, tuple[LineInfo, ...]]
+    line_infos: Mapping[str, LineInfos]
     core_relos: Mapping[str, tuple[CoreRelo, ...]]
 
 
@@ -78,14 +74,29 @@ class _Reader:
     def words(self, at: int, count: int) -> tuple[int, ...]:
         return struct.unpack_from(f"{self.prefix}{count}I", self.data, at)
 
-    def rows(self, at: int, count: int, size: int, words: int) -> list[tuple[int, ...]]:
-        """`count` records of `size` bytes, the first `words` words of each."""
-        layout = f"{self.prefix}{words}I{size - 4 * words}x"
-        return list(struct.iter_unpack(layout, self.data[at : at + count * size]))
+    def records(self, at: int, count: int, size: int, words: int) -> array[int]:
+        """The first `words` words of each of `count` records of `size` bytes, in one row."""
+        found = array("I", self.data[at : at + count * size])
+        if (self.prefix == "<") != (sys.byteorder == "little"):
+            found.byteswap()
+        if size == 4 * words:
+            return found
+        kept = array("I", bytes(4 * words * count))
+        for word in range(words):
+            kept[word::words] = found[word :: size // 4]
+        return kept
 
 
-def decode_ext(data: bytes, byte_order: ByteOrder, string: StringOf) -> BtfExt:
+def decode_ext(
+    data: bytes,
+    byte_order: ByteOrder,
+    string: StringOf,
+    all_readable: AllReadable = lambda _: False,
+) -> BtfExt:
     """Read a whole .BTF.ext section; `string` resolves offsets in .BTF's strings.
+
+    Line records are checked here but become values when they are asked for. `all_readable`
+    spares the check of each of their strings.
 
     Raises BtfExtDecodeError with the byte offset, or LimitExceeded.
     """
@@ -101,38 +112,50 @@ def decode_ext(data: bytes, byte_order: ByteOrder, string: StringOf) -> BtfExt:
     hdr_len = reader.u32(4)
     if hdr_len < _MIN_HEADER or hdr_len > len(data):
         raise BtfExtDecodeError(f"header length {hdr_len} is impossible", at=4)
-    fields = ((8, 8), (16, 16))
-    records = [_subsection(reader, hdr_len, field, minimum) for field, minimum in fields]
-    relos: dict[str, list[tuple[int, ...]]] = {}
+    records = [_subsection(reader, hdr_len, *field) for field in ((8, 8), (16, 16))]
+    relos: dict[str, array[int]] = {}
     if hdr_len >= _CORE_HEADER:
         relos = _named(_subsection(reader, hdr_len, 24, 16), string)
     func_infos, line_infos = (_named(rows, string) for rows in records)
-    _bound(func_infos, limits.FUNC_INFOS, "function infos")
-    _bound(line_infos, limits.LINE_INFOS, "line infos")
-    _bound(relos, limits.CORE_RELOCATIONS, "CO-RE relocations")
+    _bound(func_infos, 2, limits.FUNC_INFOS, "function infos")
+    _bound(line_infos, 4, limits.LINE_INFOS, "line infos")
+    _bound(relos, 4, limits.CORE_RELOCATIONS, "CO-RE relocations")
+    for words in line_infos.values():
+        _check_strings(words, string, all_readable)
     return BtfExt(
         func_infos={
-            name: tuple(FuncInfo(row[0], TypeId(row[1])) for row in rows)
-            for name, rows in func_infos.items()
+            name: tuple(FuncInfo(at, TypeId(type_id)) for at, type_id in _rows(words, 2))
+            for name, words in func_infos.items()
         },
-        line_infos={
-            name: tuple(_line(row, string) for row in rows) for name, rows in line_infos.items()
-        },
+        line_infos={name: LineInfos.read(words, string) for name, words in line_infos.items()},
         core_relos={
-            name: tuple(CoreRelo(row[0], TypeId(row[1]), string(row[2]), row[3]) for row in rows)
-            for name, rows in relos.items()
+            name: tuple(
+                CoreRelo(at, TypeId(type_id), string(access), kind)
+                for at, type_id, access, kind in _rows(words, 4)
+            )
+            for name, words in relos.items()
         },
     )
 
 
-def _line(row: tuple[int, ...], string: StringOf) -> LineInfo:
-    return LineInfo(row[0], string(row[1]), string(row[2]), row[3] >> 10, row[3] & 0x3FF)
+def _rows(words: array[int], size: int) -> Iterator[tuple[int, ...]]:
+    return zip(*(words[word::size] for word in range(size)), strict=True)
 
 
-_Rows = list[tuple[int, list[tuple[int, ...]]]]
+def _check_strings(words: array[int], string: StringOf, all_readable: AllReadable) -> None:
+    """Read the two strings of each line record, unless they are known to be sound."""
+    names, texts = words[1::4], words[2::4]
+    if all_readable(names) and all_readable(texts):
+        return
+    for pair in zip(names, texts, strict=True):
+        for offset in pair:
+            string(offset)
 
 
-def _subsection(reader: _Reader, hdr_len: int, field: int, minimum: int) -> _Rows:
+_Records = list[tuple[int, "array[int]"]]
+
+
+def _subsection(reader: _Reader, hdr_len: int, field: int, minimum: int) -> _Records:
     """Give (section name offset, records as words) of the subsection that `field` points at."""
     start, length = hdr_len + reader.u32(field), reader.u32(field + 4)
     if not length:
@@ -150,7 +173,7 @@ def _subsection(reader: _Reader, hdr_len: int, field: int, minimum: int) -> _Row
     at = start + 4
     if at == end:
         raise BtfExtDecodeError("a subsection has a record size but no records", at=start)
-    found: _Rows = []
+    found: _Records = []
     while at < end:
         if at + 8 > end:
             raise BtfExtDecodeError("the head of a section's records is cut off", at=at)
@@ -160,26 +183,25 @@ def _subsection(reader: _Reader, hdr_len: int, field: int, minimum: int) -> _Row
         if at + 8 + count * record_size > end:
             raise BtfExtDecodeError(f"{count} records leave the subsection", at=at + 4)
         first = at + 8
-        rows = reader.rows(first, count, record_size, minimum // 4)
-        found.append((name, rows))
+        found.append((name, reader.records(first, count, record_size, minimum // 4)))
         at = first + count * record_size
     return found
 
 
-def _named(found: _Rows, string: StringOf) -> dict[str, list[tuple[int, ...]]]:
-    merged: dict[str, list[tuple[int, ...]]] = {}
-    for name_offset, rows in found:
+def _named(found: _Records, string: StringOf) -> dict[str, array[int]]:
+    merged: dict[str, array[int]] = {}
+    for name_offset, words in found:
         try:
             name = string(name_offset)
         except EngineError as error:
             raise BtfExtDecodeError(
                 f"a section name cannot be read: {error.message}", at=0
             ) from error
-        merged.setdefault(name, []).extend(rows)
+        merged.setdefault(name, array("I")).extend(words)
     return merged
 
 
-def _bound(rows: Mapping[str, list[tuple[int, ...]]], most: int, what: str) -> None:
-    count = sum(len(found) for found in rows.values())
+def _bound(rows: Mapping[str, array[int]], size: int, most: int, what: str) -> None:
+    count = sum(len(words) for words in rows.values()) // size
     if count > most:
         raise LimitExceeded(f"{count} {what}; at most {most} are read", place=".BTF.ext")

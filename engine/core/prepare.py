@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from dataclasses import dataclass
-from operator import attrgetter
 
 from engine.btf.decode import Btf
-from engine.btf.ext import BtfExt, LineInfo, decode_ext
+from engine.btf.ext import BtfExt, LineInfos, decode_ext
+from engine.core.slotlines import SlotLines
 from engine.elf.object import ElfObject
 from engine.elf.programs import Function, functions
 from engine.errors import ByteOrderMismatch
-from engine.insn.codec import SLOT_BYTES
 
 _NO_EXT = BtfExt({}, {}, {})
+_NO_LINES = LineInfos.of(())
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +26,7 @@ class PreparedObject:
     btf: Btf | None
     ext: BtfExt
     functions: tuple[Function, ...]
-    lines: tuple[tuple[LineInfo | None, ...], ...]
+    lines: tuple[SlotLines, ...]
 
 
 def prepare(obj: ElfObject, *, base: Btf | None = None) -> PreparedObject:
@@ -45,28 +44,9 @@ def prepare(obj: ElfObject, *, base: Btf | None = None) -> PreparedObject:
         )
     ext = _NO_EXT
     if btf is not None and obj.btf_ext is not None:
-        ext = decode_ext(obj.btf_ext, obj.byte_order, btf.string)
+        ext = decode_ext(obj.btf_ext, obj.byte_order, btf.string, btf.all_strings_readable)
     found = functions(obj)
-    return PreparedObject(obj, btf, ext, found, _lines(found, ext))
-
-
-def _lines(found: tuple[Function, ...], ext: BtfExt) -> tuple[tuple[LineInfo | None, ...], ...]:
-    """A line is in force from its record to the next one of the same function."""
-    records = {
-        section: sorted(infos, key=attrgetter("insn_off"))
-        for section, infos in ext.line_infos.items()
-    }
-    result = []
-    for function in found:
-        infos = records.get(function.section, [])
-        lines: list[LineInfo | None] = []
-        current: LineInfo | None = None
-        for info in infos[bisect_left(infos, function.offset, key=attrgetter("insn_off")) :]:
-            if info.insn_off >= function.end:
-                break
-            slot = (info.insn_off - function.offset) // SLOT_BYTES
-            lines += [current] * (slot - len(lines))
-            current = info
-        lines += [current] * (len(function.insns) - len(lines))
-        result.append(tuple(lines))
-    return tuple(result)
+    lines = tuple(
+        SlotLines(ext.line_infos.get(f.section, _NO_LINES), f.offset, len(f.insns)) for f in found
+    )
+    return PreparedObject(obj, btf, ext, found, lines)

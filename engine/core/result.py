@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
@@ -64,7 +65,7 @@ class FunctionResult:
     after: tuple[Insn, ...] | None
     slot_map: tuple[int | None, ...]
     relocations: tuple[Relocation, ...]
-    lines: tuple[LineInfo | None, ...]
+    lines: Sequence[LineInfo | None]
     """Per slot before: the source line in force there."""
     error: LoaderError | None = None
 

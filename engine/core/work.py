@@ -29,7 +29,7 @@ class FunctionWork:
 
     function: Function
     insns: list[Insn]
-    lines: tuple[LineInfo | None, ...]
+    lines: Sequence[LineInfo | None]
     relocations: list[Relocation] = field(default_factory=list)
     lost_slots: set[int] = field(default_factory=set)
     error: LoaderError | None = None

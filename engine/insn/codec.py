@@ -11,8 +11,11 @@ bpf_insn). A 64-bit immediate load takes two slots; the second has code 0.
 from __future__ import annotations
 
 import struct
+import sys
+from array import array
 from collections.abc import Iterable
-from typing import NamedTuple
+from itertools import repeat
+from typing import Final, NamedTuple
 
 from engine.btf.kinds import ByteOrder
 from engine.errors import InsnError
@@ -20,6 +23,10 @@ from engine.errors import InsnError
 SLOT_BYTES = 8
 LD_IMM64 = 0x18
 
+_LOW: Final = bytes(number & 15 for number in range(256))
+_HIGH: Final = bytes(number >> 4 for number in range(256))
+_new_tuple = tuple.__new__
+"""`Insn._make` without a Python call for each slot."""
 _SLOT = {"little": struct.Struct("<BBhi"), "big": struct.Struct(">BBhi")}
 
 
@@ -47,17 +54,15 @@ def decode_insns(data: bytes, byte_order: ByteOrder) -> tuple[Insn, ...]:
         raise InsnError(
             f"code is {len(data)} bytes long, which is not a whole number of 8-byte slots"
         )
-    if byte_order == "little":
-        rows = [
-            (code, regs & 15, regs >> 4, off, imm)
-            for code, regs, off, imm in _SLOT["little"].iter_unpack(data)
-        ]
-    else:
-        rows = [
-            (code, regs >> 4, regs & 15, off, imm)
-            for code, regs, off, imm in _SLOT["big"].iter_unpack(data)
-        ]
-    return tuple(map(Insn._make, rows))
+    registers = data[1::SLOT_BYTES]
+    low, high = registers.translate(_LOW), registers.translate(_HIGH)
+    dst, src = (low, high) if byte_order == "little" else (high, low)
+    offs, imms = array("h", data), array("i", data)
+    if byte_order != sys.byteorder:
+        offs.byteswap()
+        imms.byteswap()
+    fields = zip(data[::SLOT_BYTES], dst, src, offs[1::4], imms[1::2], strict=True)
+    return tuple(map(_new_tuple, repeat(Insn), fields))
 
 
 def encode_insn(insn: Insn, byte_order: ByteOrder) -> bytes:
