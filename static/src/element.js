@@ -1,0 +1,180 @@
+// <c-editor>: CodeMirror in a shadow root, where its styles are adopted sheets and no <style>
+// element is made: the page's policy allows none. It holds several files, one of them shown.
+//
+//   events   edit  {id, text}    the text of a file was changed in the editor
+//            leave {}            Escape was pressed with nothing left to close
+//            line  {line}        the pointer is over another line; null: over none
+
+import { defaultKeymap, history, historyKeymap } from "@codemirror/commands";
+import { cpp } from "@codemirror/lang-cpp";
+import { bracketMatching, indentOnInput, indentUnit, syntaxHighlighting } from "@codemirror/language";
+import { highlightSelectionMatches, search, searchKeymap } from "@codemirror/search";
+import { Compartment, EditorSelection, EditorState } from "@codemirror/state";
+import {
+  EditorView,
+  highlightActiveLine,
+  highlightActiveLineGutter,
+  highlightSpecialChars,
+  keymap,
+  lineNumbers,
+} from "@codemirror/view";
+
+import { marking, nextMark, setMarks, setShades } from "./marks.js";
+import { colours, look } from "./theme.js";
+
+const darkness = new Compartment();
+const naming = new Compartment();
+
+class CEditor extends HTMLElement {
+  #view = null;
+  #states = new Map(); // id -> EditorState, for the files that are not shown
+  #shown = null;
+  #dark = false;
+  #line = null;
+
+  connectedCallback() {
+    if (this.#view) return;
+    const root = this.attachShadow({ mode: "open" });
+    this.#view = new EditorView({ parent: root, root });
+    // Keys of the page are off in here; what has Ctrl or Cmd is the page's as well.
+    root.addEventListener("keydown", (event) => {
+      if (!event.ctrlKey && !event.metaKey) event.stopPropagation();
+    });
+    this.addEventListener("pointerleave", () => this.#over(null));
+  }
+
+  // Shows a file; `text` counts where the editor does not have the file yet.
+  open(id, text, label) {
+    if (this.#shown !== null && this.#shown !== id) this.#states.set(this.#shown, this.#view.state);
+    const known = this.#shown === id ? this.#view.state : this.#states.get(id);
+    this.#shown = id;
+    if (known !== this.#view.state) this.#view.setState(known ?? this.#fresh(text));
+    this.#states.delete(id);
+    const named = EditorView.contentAttributes.of({ "aria-label": label, "aria-multiline": "true" });
+    this.#view.dispatch({
+      effects: [naming.reconfigure(named), darkness.reconfigure(EditorView.darkTheme.of(this.#dark))],
+    });
+  }
+
+  forget(id) {
+    this.#states.delete(id);
+    if (this.#shown === id) this.#shown = null;
+  }
+
+  // Puts other text into a file, as one step that can be undone.
+  write(id, text) {
+    const state = this.#stateOf(id);
+    if (!state || state.doc.toString() === text) return;
+    const all = { changes: { from: 0, to: state.doc.length, insert: text }, userEvent: "input.replace" };
+    if (id === this.#shown) this.#view.dispatch({ ...all, selection: { anchor: 0 }, scrollIntoView: true });
+    else this.#states.set(id, state.update(all).state);
+  }
+
+  // marks: {line, column, severity, text} of the compiler, lines and columns from 1.
+  mark(id, marks) {
+    this.#tell(id, setMarks.of(marks));
+  }
+
+  // shades: [line, class names] of what the page says of lines.
+  shade(id, shades) {
+    this.#tell(id, setShades.of(shades));
+  }
+
+  goTo(line, column = 1) {
+    const found = this.#lineOf(line);
+    const at = Math.min(found.from + Math.max(column - 1, 0), found.to);
+    this.#view.dispatch({
+      selection: EditorSelection.cursor(at),
+      effects: EditorView.scrollIntoView(at, { y: "center" }),
+    });
+    this.#view.focus();
+  }
+
+  showLine(line) {
+    const { from } = this.#lineOf(line);
+    this.#view.dispatch({ effects: EditorView.scrollIntoView(from, { y: "nearest", yMargin: 54 }) });
+  }
+
+  focus() {
+    this.#view.focus();
+  }
+
+  set dark(dark) {
+    this.#dark = dark;
+    this.#view.dispatch({ effects: darkness.reconfigure(EditorView.darkTheme.of(dark)) });
+  }
+
+  get caret() {
+    return this.#view.state.doc.lineAt(this.#view.state.selection.main.head).number;
+  }
+
+  #stateOf(id) {
+    return id === this.#shown ? this.#view.state : this.#states.get(id);
+  }
+
+  #tell(id, effect) {
+    if (id === this.#shown) this.#view.dispatch({ effects: effect });
+    else if (this.#states.has(id)) {
+      this.#states.set(id, this.#states.get(id).update({ effects: effect }).state);
+    }
+  }
+
+  #lineOf(line) {
+    const { doc } = this.#view.state;
+    return doc.line(Math.min(Math.max(line, 1), doc.lines));
+  }
+
+  #over(line) {
+    if (line === this.#line) return;
+    this.#line = line;
+    this.#say("line", { line });
+  }
+
+  #say(name, detail) {
+    this.dispatchEvent(new CustomEvent(name, { detail }));
+  }
+
+  #fresh(text) {
+    const leave = () => {
+      this.#say("leave", {});
+      return true;
+    };
+    // The page runs on Ctrl+Enter; CodeMirror would open a line.
+    const run = ["Ctrl-Enter", "Cmd-Enter"].map((key) => ({ key, run: () => true }));
+    return EditorState.create({
+      doc: text,
+      extensions: [
+        keymap.of([...run, { key: "F8", run: nextMark(1), shift: nextMark(-1) }]),
+        lineNumbers(),
+        highlightActiveLineGutter(),
+        highlightActiveLine(),
+        highlightSpecialChars(),
+        history(),
+        indentOnInput(),
+        bracketMatching(),
+        highlightSelectionMatches({ minSelectionLength: 2 }),
+        search({ top: true }),
+        cpp(),
+        syntaxHighlighting(colours),
+        look,
+        marking,
+        EditorState.tabSize.of(4),
+        indentUnit.of("\t"),
+        darkness.of(EditorView.darkTheme.of(this.#dark)),
+        naming.of([]),
+        keymap.of([...defaultKeymap, ...historyKeymap, ...searchKeymap, { key: "Escape", run: leave }]),
+        EditorView.updateListener.of((update) => {
+          if (update.docChanged) this.#say("edit", { id: this.#shown, text: update.state.doc.toString() });
+        }),
+        EditorView.domEventHandlers({
+          pointermove: (event, view) => {
+            const block = view.lineBlockAtHeight(event.clientY - view.documentTop);
+            this.#over(view.state.doc.lineAt(block.from).number);
+          },
+        }),
+      ],
+    });
+  }
+}
+
+customElements.define("c-editor", CEditor);
