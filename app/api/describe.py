@@ -11,7 +11,7 @@ from typing import Final
 
 from fastapi import APIRouter, Request
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from starlette.responses import HTMLResponse, RedirectResponse
+from starlette.responses import HTMLResponse
 
 from app.assets import ROOT
 from app.views.openapi import api_page
@@ -27,12 +27,6 @@ async def describe(request: Request) -> HTMLResponse:
     page = api_page(request.app.openapi(), str(request.base_url).rstrip("/"))
     template = _environment().get_template("pages/api.html")
     return HTMLResponse(template.render(page=page, asset=request.app.state.assets.url))
-
-
-@router.get("/docs")
-async def usual_address() -> RedirectResponse:
-    """Lead from where FastAPI's users look first."""
-    return RedirectResponse("/api/docs", 308)
 
 
 @cache

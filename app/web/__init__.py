@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from app.web import analyse, home, loaders
+from app.web import analyse, docs, home, loaders
 from app.web.errors import render_error
 
 __all__ = ["render_error", "router"]
@@ -13,3 +13,4 @@ router = APIRouter()
 router.include_router(home.router)
 router.include_router(analyse.router)
 router.include_router(loaders.router)
+router.include_router(docs.router)

@@ -56,9 +56,11 @@ _ADDRESS_SPACE: Final = 1
 
 MNEMONICS: Final = tuple(
     dict.fromkeys(
-        (*_ALU.values(), *_SIGNED.values(), "addr_space_cast")
-        + ("ld_imm64", "ldx", "ldxsx", "st", "stx", "ld_abs", "ld_ind")
-        + (*_PLAIN_ATOMIC.values(), *_ATOMIC.values(), *_JUMP.values())
+        (
+            *(*_ALU.values(), *_SIGNED.values(), "addr_space_cast"),
+            *("ld_imm64", "ldx", "ldxsx", "st", "stx", "ld_abs", "ld_ind"),
+            *(*_PLAIN_ATOMIC.values(), *_ATOMIC.values(), *_JUMP.values()),
+        )
     )
 )
 """All words that `mnemonic` gives."""
