@@ -29,6 +29,11 @@ class Remark:
     marker: str
     in_editor: bool
 
+    @property
+    def kind(self) -> str:
+        """`error`, `warning` or `note`."""
+        return self.severity.split()[-1]
+
 
 @dataclass(frozen=True, slots=True)
 class Failure:
@@ -52,11 +57,11 @@ _TITLES: Final[Mapping[str, str]] = {
 }
 
 
-def failure(error: AppError, *, main: str = "", source: str = "") -> Failure:
-    """Present an error; `main` and `source` are the file in the editor and its text."""
+def failure(error: AppError, files: Mapping[str, str] | None = None) -> Failure:
+    """Present an error; `files` are those in the editor."""
     raw: Sequence[Mapping[str, Any]] = error.details.get("diagnostics") or ()  # type: ignore[assignment]
-    lines = source.splitlines()
-    remarks = tuple(_remark(entry, main, lines) for entry in raw[:DIAGNOSTICS])
+    lines = _lines(files or {})
+    remarks = tuple(_remark(entry, lines) for entry in raw[:DIAGNOSTICS])
     left = len(raw) - len(remarks)
     return Failure(
         code=error.code,
@@ -70,9 +75,9 @@ def failure(error: AppError, *, main: str = "", source: str = "") -> Failure:
     )
 
 
-def remarks_of(diagnostics: Sequence[Any], *, main: str, source: str) -> tuple[Remark, ...]:
+def remarks_of(diagnostics: Sequence[Any], files: Mapping[str, str]) -> tuple[Remark, ...]:
     """Present the warnings of a compile that went well; entries have the fields of Remark."""
-    lines = source.splitlines()
+    lines = _lines(files)
     entries = [
         {
             "file": d.file,
@@ -83,13 +88,19 @@ def remarks_of(diagnostics: Sequence[Any], *, main: str, source: str) -> tuple[R
         }
         for d in diagnostics[:DIAGNOSTICS]
     ]
-    return tuple(_remark(entry, main, lines) for entry in entries)
+    return tuple(_remark(entry, lines) for entry in entries)
 
 
-def _remark(entry: Mapping[str, Any], main: str, lines: Sequence[str]) -> Remark:
+def _lines(files: Mapping[str, str]) -> dict[str, list[str]]:
+    return {name: text.splitlines() for name, text in files.items()}
+
+
+def _remark(entry: Mapping[str, Any], files: Mapping[str, Sequence[str]]) -> Remark:
     line, column = int(entry["line"] or 0), int(entry["column"] or 0)
-    file = str(entry["file"]).rpartition("/")[2]
-    in_editor = bool(main) and file == main and 0 < line <= len(lines)
+    file = str(entry["file"])
+    file = file if file in files else file.rpartition("/")[2]
+    lines = files.get(file, ())
+    in_editor = 0 < line <= len(lines)
     excerpt = lines[line - 1][:EXCERPT] if in_editor else ""
     before = excerpt[: max(column - 1, 0)] if column <= len(excerpt) + 1 else ""
     return Remark(

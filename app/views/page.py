@@ -26,6 +26,8 @@ class Page:
     main: str
     source: str
     part: str
+    others: tuple[tuple[str, str], ...] = ()
+    """The files beside `main`, by name."""
     start: Example | None = None
     result: Result | None = None
     failure: Failure | None = None

@@ -3,35 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, NamedTuple
 
 from app.services.analysis import Analysis, Run
 from app.services.closeup import Closeup
 from app.services.verdicts import lack
+from app.views.aligned import Aligned, Text, aligned
 from app.views.bytecode import Bytecode, Side, bytecode, page_of
 from app.views.choices import Choices
 from app.views.closeup import GraphView, graph_views
 from app.views.failure import Remark, remarks_of
 from app.views.headline import Headline, headline
 from app.views.lines import SourceLines
-from app.views.prose import Prose, code, count, names_as_code, prose, size
+from app.views.parting import Parting, parting
+from app.views.prose import Prose, code, count, loader_name, names_as_code, prose, size
 from app.views.relocations import Record, records, tally
 from app.views.states import SEVERITY, State, function_state, worst
+from app.views.strip import Pick, Strip, halves, picks, strip
+from engine.btf.kinds import ByteOrder
 from engine.core.result import FunctionResult
 from engine.explain.narrate import why
 
 CAUSES: Final = 3
 """Causes named above the tables; the relocation table has them all."""
-
-
-@dataclass(frozen=True, slots=True)
-class KernelTab:
-    """One kernel with the outcome of each loader on it."""
-
-    kernel: str
-    outcomes: tuple[Headline, ...]
-    shown: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +49,7 @@ class Program:
     slots: int
     tally: str
     bytecode: Bytecode
+    parting: Parting | None
     records: tuple[Record, ...]
     """Those of the slots on this page; `all_records` counts the others, too."""
     all_records: int
@@ -78,13 +74,17 @@ class Result:
     """The view model of the result part."""
 
     kernel: str
+    """The kernel that is shown; the left one of a comparison."""
+    kernels: tuple[str, ...]
+    """All kernels among the columns."""
     headlines: tuple[Headline, ...]
-    kernels: tuple[KernelTab, ...]
+    strip: Strip | None
     cause_title: str
     causes: tuple[Prose, ...]
     more_causes: int
     programs: tuple[ProgramTab, ...]
     program: Program | None
+    aligned: Aligned | None
     remarks: tuple[Remark, ...]
     facts: Facts
     object_name: str
@@ -100,8 +100,7 @@ class Shown(NamedTuple):
 
 def shown_function(analysis: Analysis, choices: Choices) -> Shown | None:
     """Say which function a result will show; None when no loader gives one."""
-    runs = [run for run in analysis.runs if run.kernel == choices.shown_kernel]
-    programs = _programs(runs)
+    programs = _programs([pick.run for pick in picks(analysis, choices)])
     chosen = _chosen(programs, choices.prog)
     if not chosen:
         return None
@@ -119,22 +118,29 @@ def result(
     main: str,
     source: str,
     closeup: Closeup | None = None,
+    other: Analysis | None = None,
 ) -> Result:
-    """Build the view model; `main` is the file in the editor, empty for an object."""
+    """Build the view model; `main` is the file in the editor, empty for an object.
+
+    `other` is the right side of a comparison that another compiler made.
+    """
     order = analysis.byte_order
-    kernel = choices.shown_kernel
-    heads = [headline(run, order) for run in analysis.runs]
-    shown_heads = tuple(head for head in heads if head.kernel == kernel)
-    shown = [run for run in analysis.runs if run.kernel == kernel]
-    causes = _causes(shown)
-    sections = _programs(shown)
+    shown = picks(analysis, choices) if other is None else halves(analysis, other, choices)
+    runs = [pick.run for pick in shown]
+    heads = [(run, headline(run, order)) for run in analysis.runs]
+    columns = tuple(
+        replace(headline(pick.run, order), name=loader_name(pick.name)) for pick in shown
+    )
+    causes = _causes(runs)
+    sections = _programs(runs)
     chosen = _chosen(sections, choices.prog)
     compiled = analysis.compile
     return Result(
-        kernel=kernel,
-        headlines=shown_heads,
-        kernels=_kernel_tabs(heads, kernel),
-        cause_title="Note" if worst(h.state for h in shown_heads) in _HARMLESS else "Cause",
+        kernel=runs[0].kernel if runs else choices.shown_kernel,
+        kernels=tuple(dict.fromkeys(run.kernel for run in runs)),
+        headlines=columns,
+        strip=strip([head for _, head in heads], choices),
+        cause_title="Note" if worst(h.state for h in columns) in _HARMLESS else "Cause",
         causes=tuple(causes[:CAUSES]),
         more_causes=max(len(causes) - CAUSES, 0),
         programs=tuple(
@@ -142,19 +148,25 @@ def result(
             for key, (sides, state) in sections.items()
         ),
         program=_program(shown, chosen, main, analysis, choices.at, closeup or Closeup())
-        if chosen
+        if chosen and other is None
         else None,
+        aligned=_aligned(shown, chosen, main, order, choices.at) if other is not None else None,
         remarks=remarks_of(compiled.diagnostics, main=main, source=source) if compiled else (),
         facts=_facts(analysis),
         object_name="" if compiled else (analysis.request.object_name or "object"),
     )
 
 
-def _kernel_tabs(heads: Sequence[Headline], kernel: str) -> tuple[KernelTab, ...]:
-    by_kernel: dict[str, list[Headline]] = {}
-    for head in heads:
-        by_kernel.setdefault(head.kernel, []).append(head)
-    return tuple(KernelTab(name, tuple(found), name == kernel) for name, found in by_kernel.items())
+def _aligned(
+    shown: Sequence[Pick], chosen: str, main: str, order: ByteOrder, at: int
+) -> Aligned | None:
+    """Lay both sides beside each other; None where one of them has no such program."""
+    texts = []
+    for pick in shown:
+        function = _find(pick.run, chosen)
+        if function is not None and function.after is not None:
+            texts.append(Text(loader_name(pick.name), function, SourceLines(main), order))
+    return aligned(texts[0], texts[1], at=at) if len(texts) == 2 else None
 
 
 def _causes(runs: Sequence[Run]) -> list[Prose]:
@@ -209,25 +221,28 @@ def _chosen(programs: Mapping[str, tuple[Sides, State]], wish: str) -> str:
 
 
 def _program(
-    runs: Sequence[Run], key: str, main: str, analysis: Analysis, at: int, closeup: Closeup
+    shown: Sequence[Pick], key: str, main: str, analysis: Analysis, at: int, closeup: Closeup
 ) -> Program:
     lines = SourceLines(main)
     sides = []
-    for run in runs:
+    for name, run in shown:
         function = _find(run, key)
         jumps = tuple(run.jumps.get(function.name, ())) if function else ()
-        near = closeup.side(run.loader)
-        sides.append(Side(run.loader, function, jumps, _note(run, function), near))
+        near = closeup.side(name)
+        sides.append(Side(name, function, jumps, _note(run, function), near))
     known = next(side.function for side in sides if side.function is not None)
     tallies = {tally(side.function.relocations) for side in sides if side.function is not None}
     found = records(sides, lines)
-    table = bytecode(sides, lines, analysis.byte_order, at=at)
+    parted = parting([(side.loader, side.function) for side in sides])
+    differ = parted.rows if parted else frozenset()
+    table = bytecode(sides, lines, analysis.byte_order, at=at, differ=differ)
     return Program(
         name=known.name,
         section=known.section,
         slots=len(known.before),
         tally=tallies.pop() if len(tallies) == 1 else count(len(known.relocations), "relocation"),
         bytecode=table,
+        parting=parted,
         records=tuple(r for r in found if table.first <= r.slot <= table.last),
         all_records=len(found),
         graphs=graph_views(closeup),

@@ -50,7 +50,7 @@ async def answer_page(request: Request, asked: Asked) -> Page:
     main = "" if asked.object is not None else asked.main
     closeup = await _closeup(analyses, asked, analysis)
     build = partial(
-        result, analysis, asked.choices, main=main, source=asked.source, closeup=closeup
+        result, analysis, asked.choices, main=main, files=asked.files, closeup=closeup
     )
     page = await _page(request, asked, "parts/_result.html")
     return _with(page, result=await anyio.to_thread.run_sync(build), kept=asked.kept)
@@ -79,9 +79,8 @@ async def _closeup(analyses: Analyses, asked: Asked, analysis: Analysis) -> Clos
 
 async def failure_page(request: Request, asked: Asked, error: AppError) -> Page:
     """Give the page that says why there is no result; the form keeps what was asked."""
-    main = "" if asked.object is not None else asked.main
     page = await _page(request, asked, "parts/_failure.html")
-    return _with(page, failure=failure(error, main=main, source=asked.source), kept=asked.kept)
+    return _with(page, failure=failure(error, asked.files), kept=asked.kept)
 
 
 async def _page(request: Request, asked: Asked, part: str) -> Page:
@@ -93,6 +92,7 @@ async def _page(request: Request, asked: Asked, part: str) -> Page:
         examples=tuple(examples().values()),
         main=asked.main,
         source=asked.source,
+        others=asked.others,
         part=part,
         start=examples().get(asked.choices.example),
     )

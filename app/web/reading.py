@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
+import json
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Literal, cast
 
@@ -23,17 +25,28 @@ KEPT_BYTES: Final = 512 << 10
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """The choices, the text in the editor, and the object that goes before it."""
+    """The choices, the files in the editor, and the object that goes before them.
+
+    `source` is the text of the file that is compiled and `named` what the form calls it;
+    `others` are the files that it may include, by name.
+    """
 
     choices: Choices
     source: str
     object: bytes | None = None
+    named: str = ""
+    others: tuple[tuple[str, str], ...] = ()
 
     @property
     def main(self) -> str:
-        """The name of the file in the editor."""
+        """The name of the file that is compiled."""
         example = examples().get(self.choices.example)
-        return example.file if example else MAIN
+        return example.file if example else self.named or MAIN
+
+    @property
+    def files(self) -> dict[str, str]:
+        """All files by name, the one that is compiled first; none where an object is shown."""
+        return {} if self.object is not None else {self.main: self.source, **dict(self.others)}
 
     @property
     def kept(self) -> str:
@@ -46,7 +59,7 @@ class Asked:
         """Give what the analysis takes."""
         chosen = self.choices
         return AnalysisRequest(
-            files={} if self.object is not None else {self.main: self.source},
+            files=self.files,
             object=self.object,
             object_name=chosen.object if self.object is not None else "",
             kernels=chosen.kernels,
@@ -85,25 +98,34 @@ async def read_form(request: Request) -> Asked:
         name, data = await _object(form)
     chosen = read_choices(fields)
     source = normalise(dict(fields).get("source", "")) + "\n"
+    named, others = _names(fields)
     if data is not None and not data.startswith(ELF_MAGIC) and name.endswith((".c", ".h")):
         source, data = normalise(data.decode("utf-8", "replace")) + "\n", None
     if data is not None:
-        return Asked(replace(chosen, example="", draft="", object=name or "object"), source, data)
-    example = example_of(source)
-    return Asked(
-        replace(
-            chosen,
-            object="",
-            example=example.id if example else "",
-            draft="" if example else draft_id(source),
-        ),
-        source,
-    )
+        chosen = replace(chosen, example="", draft="", object=name or "object")
+        return Asked(chosen, source, data, named, others)
+    example = None if others else example_of(source)
+    if example is not None and named in ("", MAIN, example.file):
+        return Asked(replace(chosen, object="", example=example.id, draft=""), source)
+    draft = draft_id(source, named, others)
+    return Asked(replace(chosen, object="", example="", draft=draft), source, None, named, others)
 
 
-def draft_id(source: str) -> str:
-    """Name a source text by its content: 12 hex digits."""
-    return hashlib.sha256(source.encode("utf-8", "replace")).hexdigest()[:12]
+def _names(fields: Sequence[tuple[str, str]]) -> tuple[str, tuple[tuple[str, str], ...]]:
+    """Read the name of the main file, and the others: `file` and `text` in turns."""
+    names = [text.strip() for name, text in fields if name == "file"]
+    texts = [normalise(text) + "\n" for name, text in fields if name == "text"]
+    named = dict(fields).get("main", "").strip()
+    found = dict(zip(names, texts, strict=False))
+    return named, tuple((name, found[name]) for name in found if name not in ("", named))
+
+
+def draft_id(source: str, main: str = "", others: Sequence[tuple[str, str]] = ()) -> str:
+    """Name source by its content, and by names where they are not the usual: 12 hex digits."""
+    text = source
+    if others or main not in ("", MAIN):
+        text = json.dumps([main, source, *others])
+    return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:12]
 
 
 async def _object(form: FormData) -> tuple[str, bytes | None]:

@@ -127,24 +127,24 @@ def compile_error(count: int = 1) -> AppError:
 
 
 def test_a_diagnostic_carries_its_line_and_a_marker_under_the_column():
-    (remark,) = failure(compile_error(), main="m.c", source="int a;\n\t\tb c;\n").remarks
+    (remark,) = failure(compile_error(), {"m.c": "int a;\n\t\tb c;\n"}).remarks
     assert "".join(run.text for run in remark.excerpt) == "\t\tb c;"
     assert remark.marker == "\t\t"
     assert remark.in_editor
 
 
 def test_diagnostics_of_headers_are_not_put_on_lines_of_the_editor():
-    (remark,) = failure(compile_error(), main="other.c", source="a\nb\n").remarks
+    (remark,) = failure(compile_error(), {"other.c": "a\nb\n"}).remarks
     assert not remark.in_editor
     assert remark.excerpt == ()
 
 
 def test_a_line_number_that_the_source_does_not_have():
-    (remark,) = failure(compile_error(), main="m.c", source="one line\n").remarks
+    (remark,) = failure(compile_error(), {"m.c": "one line\n"}).remarks
     assert not remark.in_editor
 
 
 def test_a_flood_of_diagnostics_is_cut():
-    shown = failure(compile_error(DIAGNOSTICS + 5), main="m.c", source="")
+    shown = failure(compile_error(DIAGNOSTICS + 5), {"m.c": ""})
     assert len(shown.remarks) == DIAGNOSTICS
     assert shown.more == "5 more messages left out."
