@@ -43,6 +43,9 @@ PAIR_DEPTH: Final = 300
 COMPAT_DEPTH: Final = 32
 """Recursion of type compatibility; libbpf relo_core.c uses the same figure."""
 
+GLOBALS_BYTES: Final = 16 << 20
+"""One section of globals as a map of a guest."""
+
 KERNEL_PACKAGE_BYTES: Final = 512 << 20
 """A distribution package given to `kernels add`."""
 KERNEL_IMAGE_BYTES: Final = 1 << 30
@@ -70,6 +73,8 @@ FLOW_PATH_SLOTS: Final = 400
 """Slots told of one path; the middle of a longer one is left out."""
 GRAPH_BLOCKS: Final = 2_000
 """Basic blocks of one function that are drawn; more are listed."""
+TYPE_LINES: Final = 1_500
+"""Lines of one type shown beside a relocation; marked ones further down are shown as well."""
 
 NEAREST_NAMES: Final = 20_000
 """Names compared with one that the target lacks."""
