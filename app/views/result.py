@@ -116,7 +116,7 @@ def result(
     choices: Choices,
     *,
     main: str,
-    source: str,
+    files: Mapping[str, str],
     closeup: Closeup | None = None,
     other: Analysis | None = None,
 ) -> Result:
@@ -151,7 +151,7 @@ def result(
         if chosen and other is None
         else None,
         aligned=_aligned(shown, chosen, main, order, choices.at) if other is not None else None,
-        remarks=remarks_of(compiled.diagnostics, main=main, source=source) if compiled else (),
+        remarks=remarks_of(compiled.diagnostics, files) if compiled else (),
         facts=_facts(analysis),
         object_name="" if compiled else (analysis.request.object_name or "object"),
     )

@@ -49,9 +49,7 @@ async def answer_page(request: Request, asked: Asked) -> Page:
     analysis = await analyses.analyse(asked.request())
     main = "" if asked.object is not None else asked.main
     closeup = await _closeup(analyses, asked, analysis)
-    build = partial(
-        result, analysis, asked.choices, main=main, files=asked.files, closeup=closeup
-    )
+    build = partial(result, analysis, asked.choices, main=main, files=asked.files, closeup=closeup)
     page = await _page(request, asked, "parts/_result.html")
     return _with(page, result=await anyio.to_thread.run_sync(build), kept=asked.kept)
 
