@@ -1,7 +1,8 @@
 """What a guest is asked and what it answers: programs to load, and what its kernel said.
 
-    GuestRequest   BTF, then maps in order, then programs in order, then test runs, then read-back
-    GuestAnswer    one MapAnswer for each map, one ProgramAnswer for each program, same order
+    GuestRequest   BTF, then maps in order, then programs in order; then the test runs, and last
+                   the values that are read back
+    GuestAnswer    one answer for each map and each program, in the same order
 
 Nothing in a request has a name of the host or a file descriptor. Maps and programs refer to each
 other by their index in the request, and only to earlier ones. What needs a file descriptor of
@@ -110,7 +111,8 @@ class TestRun:
 
     data: bytes = b""
     context: bytes = b""
-    repeat: int = 1
+    repeat: int = 0
+    """0 is once, and the only number that raw tracepoints allow."""
     data_out: int = 0
     """Bytes of room for the packet after the run; 0: none wanted."""
     context_out: int = 0
@@ -155,10 +157,10 @@ class GuestProgram:
 class GuestRequest:
     """Everything for one clone, which answers once and is killed."""
 
-    programs: tuple[GuestProgram, ...] = ()
-    maps: tuple[GuestMap, ...] = ()
     btf: bytes | None = None
     """The object's .BTF with DATASEC sizes and offsets filled in, as libbpf does."""
+    maps: tuple[GuestMap, ...] = ()
+    programs: tuple[GuestProgram, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,7 +210,6 @@ class ProgramAnswer:
     """The load that gave the verdict, by the guest's clock."""
     translated: bytes
     jited: bytes
-    test_run: TestAnswer | None
 
     @property
     def loaded(self) -> bool:
@@ -240,5 +241,7 @@ class GuestAnswer:
     """What the guest's kernel said to a request."""
 
     btf: BtfAnswer | None
-    maps: tuple[MapAnswer, ...]
     programs: tuple[ProgramAnswer, ...]
+    test_runs: tuple[TestAnswer | None, ...]
+    """One for each program; None where none was asked for or the program was not loaded."""
+    maps: tuple[MapAnswer, ...]
