@@ -71,6 +71,7 @@ class Btf:
         self._blob = blob
         self._strings_at = strings_at
         self._strings_len = strings_len
+        self._strings_end = strings_at + strings_len
         self._ids_by_key = ids_by_key
         self._key_map: dict[bytes, tuple[TypeId, ...]] | None = None
         self._types: dict[int, BtfType] = {}
@@ -137,6 +138,11 @@ class Btf:
 
     def string(self, offset: int) -> str:
         """The string at `offset`; bytes that are not UTF-8 are shown as escapes."""
+        start = self._strings_at + offset - self.first_string
+        if self._strings_at <= start < self._strings_end:  # the usual case, without more calls
+            end = self._blob.find(b"\0", start, self._strings_end)
+            if 0 <= end - start <= limits.BTF_NAME_BYTES:
+                return self._blob[start:end].decode("utf-8", "backslashreplace")
         return self._string_at(offset).decode("utf-8", "backslashreplace")
 
     def all_strings_readable(self, offsets: Collection[int]) -> bool:
@@ -241,9 +247,9 @@ class Btf:
                 at=self._strings_at,
             )
         start = self._strings_at + local
-        end = self._blob.find(b"\0", start, self._strings_at + self._strings_len)
+        end = self._blob.find(b"\0", start, self._strings_end)
         if end < 0:
-            end = self._strings_at + self._strings_len
+            end = self._strings_end
         if end - start > limits.BTF_NAME_BYTES:
             raise LimitExceeded(
                 f"a name is longer than {limits.BTF_NAME_BYTES} bytes",

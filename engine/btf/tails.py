@@ -5,7 +5,8 @@ Source: Linux include/uapi/linux/btf.h.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import repeat
 from types import MappingProxyType
 
 from engine.btf.kinds import (
@@ -19,6 +20,8 @@ from engine.btf.kinds import (
     TypeId,
 )
 
+_new_tuple = tuple.__new__
+"""`Member._make` without a Python call for each member."""
 _SIZED = frozenset(
     {BtfKind.INT, BtfKind.STRUCT, BtfKind.UNION, BtfKind.ENUM, BtfKind.ENUM64}
     | {BtfKind.FLOAT, BtfKind.DATASEC}
@@ -112,12 +115,15 @@ def _members(
     words: Sequence[int], tail: int, vlen: int, kind_flag: bool, string: Callable[[int], str]
 ) -> tuple[Member, ...]:
     """With kind_flag an offset word is `bitfield size << 24 | bit offset`."""
-    found = []
-    for row in range(tail, tail + 3 * vlen, 3):
-        offset = words[row + 2]
-        size, bit_offset = (offset >> 24, offset & 0xFFFFFF) if kind_flag else (0, offset)
-        found.append(Member(string(words[row]), TypeId(words[row + 1]), bit_offset, size))
-    return tuple(found)
+    end = tail + 3 * vlen
+    names = map(string, words[tail:end:3])
+    types: Iterable[TypeId] = words[tail + 1 : end : 3]  # type: ignore[assignment]  # are ints
+    offsets = words[tail + 2 : end : 3]
+    if not kind_flag:
+        return tuple(map(_new_tuple, repeat(Member), zip(names, types, offsets, repeat(0))))
+    sizes = [offset >> 24 for offset in offsets]
+    bits = [offset & 0xFFFFFF for offset in offsets]
+    return tuple(map(_new_tuple, repeat(Member), zip(names, types, bits, sizes, strict=True)))
 
 
 def _enumerators(

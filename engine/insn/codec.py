@@ -13,7 +13,7 @@ from __future__ import annotations
 import struct
 import sys
 from array import array
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from itertools import repeat
 from typing import Final, NamedTuple
 
@@ -45,6 +45,11 @@ class Insn(NamedTuple):
         return self.code == LD_IMM64
 
 
+_KNOWN_SLOTS: Final = 16_384
+_known: dict[ByteOrder, dict[int, Insn]] = {"little": {}, "big": {}}
+"""Instructions by their bytes: equal ones are one value, and programs repeat themselves."""
+
+
 def decode_insns(data: bytes, byte_order: ByteOrder) -> tuple[Insn, ...]:
     """Split `data` into slots.
 
@@ -54,6 +59,18 @@ def decode_insns(data: bytes, byte_order: ByteOrder) -> tuple[Insn, ...]:
         raise InsnError(
             f"code is {len(data)} bytes long, which is not a whole number of 8-byte slots"
         )
+    slots = array("Q", data)
+    known = _known[byte_order]
+    if len(known) > _KNOWN_SLOTS:
+        known = _known[byte_order] = {}
+    new = set(slots).difference(known)
+    if new:
+        known.update(zip(new, _decode(array("Q", new).tobytes(), byte_order), strict=True))
+    return tuple(map(known.__getitem__, slots))
+
+
+def _decode(data: bytes, byte_order: ByteOrder) -> Iterator[Insn]:
+    """Decode slots field by field: no Python code runs for each of them."""
     registers = data[1::SLOT_BYTES]
     low, high = registers.translate(_LOW), registers.translate(_HIGH)
     dst, src = (low, high) if byte_order == "little" else (high, low)
@@ -62,7 +79,7 @@ def decode_insns(data: bytes, byte_order: ByteOrder) -> tuple[Insn, ...]:
         offs.byteswap()
         imms.byteswap()
     fields = zip(data[::SLOT_BYTES], dst, src, offs[1::4], imms[1::2], strict=True)
-    return tuple(map(_new_tuple, repeat(Insn), fields))
+    return map(_new_tuple, repeat(Insn), fields)
 
 
 def encode_insn(insn: Insn, byte_order: ByteOrder) -> bytes:
