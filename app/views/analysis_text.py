@@ -75,8 +75,9 @@ def _listing(
     function: FunctionResult, jumps: Sequence[JumpCheck], byte_order: ByteOrder
 ) -> Iterator[str]:
     """Show before and after side by side; `*` marks what changed, `!` a jump that went astray."""
-    before = _texts(function.before, byte_order)
-    after = {} if function.after is None else _texts(function.after, byte_order)
+    known: dict[tuple[Insn, ...], str] = {}
+    before = _texts(function.before, byte_order, known)
+    after = {} if function.after is None else _texts(function.after, byte_order, known)
     width = max([len(text) for text in before.values()], default=0)
     changed = set(changed_slots(function))
     astray = {jump.slot_before: jump for jump in jumps if jump.landing != "fine"}
@@ -97,9 +98,18 @@ def _listing(
             )
 
 
-def _texts(insns: tuple[Insn, ...], byte_order: ByteOrder) -> dict[int, str]:
-    """Give `slot  bytes  text` by slot."""
-    return {
-        line.slot: f"{line.slot:4}  {encode_insn(insns[line.slot], byte_order).hex()}  {line.text}"
-        for line in disassemble(insns, byte_order=byte_order)
-    }
+def _texts(
+    insns: tuple[Insn, ...], byte_order: ByteOrder, known: dict[tuple[Insn, ...], str]
+) -> dict[int, str]:
+    """Give `slot  bytes  text` by slot; `known` keeps the latter two by instruction."""
+    found: dict[int, str] = {}
+    slot = 0
+    while slot < len(insns):
+        piece = insns[slot : slot + (2 if insns[slot].is_ld_imm64 else 1)]
+        text = known.get(piece)
+        if text is None:
+            line = disassemble(piece, byte_order=byte_order)[0]
+            text = known[piece] = f"{encode_insn(piece[0], byte_order).hex()}  {line.text}"
+        found[slot] = f"{slot:4}  {text}"
+        slot += len(piece)
+    return found

@@ -6,7 +6,9 @@ leaves every jump across the lost slot off by one.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Literal
 
 from engine.core.result import FunctionResult
@@ -41,6 +43,7 @@ def check_jumps(result: FunctionResult) -> tuple[JumpCheck, ...]:
         return ()
     checks = []
     second_slots = _second_slots(result)
+    lost = [0, *accumulate(place is None for place in result.slot_map)]
     for slot, insn in enumerate(result.before):
         target = jump_target(slot, insn)
         after = result.slot_map[slot]
@@ -48,7 +51,7 @@ def check_jumps(result: FunctionResult) -> tuple[JumpCheck, ...]:
             continue
         if result.after[after] != insn:
             continue
-        checks.append(_check(result, slot, target, after))
+        checks.append(_check(result, slot, target, after, lost))
     return tuple(checks)
 
 
@@ -56,7 +59,9 @@ def _second_slots(result: FunctionResult) -> frozenset[int]:
     return frozenset(slot + 1 for slot, insn in enumerate(result.before) if insn.is_ld_imm64)
 
 
-def _check(result: FunctionResult, slot: int, target: int, after: int) -> JumpCheck:
+def _check(
+    result: FunctionResult, slot: int, target: int, after: int, lost_before: Sequence[int]
+) -> JumpCheck:
     code = result.after or ()
     actual = after + target - slot
     intended = _mapped(result, target)
@@ -69,7 +74,7 @@ def _check(result: FunctionResult, slot: int, target: int, after: int) -> JumpCh
     else:
         landing = "wrong-slot"
     low, high = sorted((slot, min(max(target, 0), len(result.slot_map))))
-    lost = sum(place is None for place in result.slot_map[low:high])
+    lost = lost_before[high] - lost_before[low]
     return JumpCheck(slot, after, intended, actual, landing, lost)
 
 
