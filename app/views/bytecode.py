@@ -50,6 +50,7 @@ class Row:
     why: tuple[Why, ...]
     keys: str
     through: tuple[tuple[Stroke, ...], ...]
+    differs: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +62,7 @@ class Column:
     past_end: tuple[Stroke, ...] = ()
     lanes: int = 0
     note: str = ""
+    loader: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +77,16 @@ class Bytecode:
     previous_page: int | None
     next_page: int | None
     end_row: bool
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The classes of each loader's cells."""
+        return tuple(f"new c{n} lanes-{c.lanes}" for n, c in enumerate(self.columns))
+
+    @property
+    def names(self) -> list[tuple[str, str]]:
+        """The loaders' panes with their names."""
+        return [(f"c{number}", column.name) for number, column in enumerate(self.columns)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,9 +110,17 @@ def page_of(total: int, at: int) -> tuple[int, int]:
 
 
 def bytecode(
-    sides: Sequence[Side], lines: SourceLines, byte_order: ByteOrder, *, at: int = 0
+    sides: Sequence[Side],
+    lines: SourceLines,
+    byte_order: ByteOrder,
+    *,
+    at: int = 0,
+    differ: frozenset[int] = frozenset(),
 ) -> Bytecode:
-    """Build the table page that holds slot `at`; at least one side must have the function."""
+    """Build the table page that holds slot `at`; at least one side must have the function.
+
+    `differ` are the slots at which the columns do not agree.
+    """
     known = next(side.function for side in sides if side.function is not None)
     total = len(known.before)
     first, last = page_of(total, at)
@@ -125,6 +145,7 @@ def bytecode(
                     [*_pair(known.before, slot), *(w.record for w in whys), line.key]
                 ).strip(),
                 through=tuple(crossing(cell.strokes) for cell in cells),
+                differs=slot in differ,
             )
         )
         previous = line
@@ -282,5 +303,6 @@ class _After:
             name=loader_name(self.side.loader),
             past_end=self.strokes.get(len(self.map), ()),
             lanes=max((s.lane + 1 for drawn in self.strokes.values() for s in drawn), default=0),
+            loader=self.side.loader.partition(" ")[0].rstrip(","),
             note=f"{count(lost, 'slot')} lost" if lost else self.side.note,
         )

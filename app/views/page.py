@@ -8,6 +8,7 @@ from typing import Any
 
 from app.learn.example import Example
 from app.views.choices import Choices
+from app.views.compare import CompareMenu
 from app.views.failure import Failure
 from app.views.menu import Menu
 from app.views.result import Result
@@ -36,6 +37,7 @@ class Page:
     kept: str = field(default="", repr=False)
     """The uploaded object in base64, for a form that is sent again without scripts."""
     note: str = ""
+    compare: CompareMenu | None = None
 
     @property
     def answered(self) -> bool:

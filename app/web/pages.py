@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import partial
 from typing import cast
 
 import anyio.to_thread
@@ -13,14 +12,13 @@ from app.errors import AppError
 from app.learn.example import examples
 from app.services import choices as offered
 from app.services.analyse import Analyses
-from app.services.analysis import Analysis
-from app.services.closeup import Closeup, CloseupRequest
 from app.settings import Settings
+from app.views.compare import CompareMenu, compare_menu
 from app.views.failure import failure
 from app.views.menu import Kernel, Menu, menu
 from app.views.page import Page
 from app.views.prose import count
-from app.views.result import result, shown_function
+from app.web.answering import answer
 from app.web.htmx import is_partial
 from app.web.reading import Asked, start
 
@@ -46,33 +44,22 @@ async def absent_page(request: Request, asked: Asked) -> Page:
 async def answer_page(request: Request, asked: Asked) -> Page:
     """Run the analysis and give the page with its result; raises AppError."""
     analyses = cast("Analyses", request.app.state.analyses)
-    analysis = await analyses.analyse(asked.request())
-    main = "" if asked.object is not None else asked.main
-    closeup = await _closeup(analyses, asked, analysis)
-    build = partial(result, analysis, asked.choices, main=main, files=asked.files, closeup=closeup)
+    found = await answer(analyses, asked)
     page = await _page(request, asked, "parts/_result.html")
-    return _with(page, result=await anyio.to_thread.run_sync(build), kept=asked.kept)
+    compare = await _compare(request, asked)
+    return _with(page, result=found, kept=asked.kept, compare=compare)
 
 
-async def _closeup(analyses: Analyses, asked: Asked, analysis: Analysis) -> Closeup:
-    """Look at the function that is shown; a result without that is a result, too."""
-    shown = shown_function(analysis, asked.choices)
-    data = analysis.compile.object if analysis.compile else asked.object
-    if shown is None or data is None:
-        return Closeup()
-    wanted = CloseupRequest(
-        object=data,
-        kernel=asked.choices.shown_kernel,
-        loaders=analysis.request.loaders,
-        function=(shown.section, shown.name),
-        modules=analysis.request.modules,
-        numbers=shown.numbers,
-        drawn=bool(asked.choices.graph),
+async def _compare(request: Request, asked: Asked) -> CompareMenu:
+    settings = cast("Settings", request.app.state.settings)
+    kernels = await anyio.to_thread.run_sync(offered.kernels, settings)
+    compilers = await anyio.to_thread.run_sync(offered.compilers)
+    return compare_menu(
+        asked.choices,
+        kernels=[kernel.id for kernel in kernels],
+        loaders=[loader.id for loader in offered.loaders()],
+        clangs=[clang.major for clang in compilers.clangs],
     )
-    try:
-        return await analyses.closeup(wanted)
-    except AppError:
-        return Closeup()
 
 
 async def failure_page(request: Request, asked: Asked, error: AppError) -> Page:
