@@ -114,6 +114,18 @@ def run(
     return _run_jailed(way, argv, inputs or {}, readable, limits)
 
 
+def enter() -> list[str] | None:
+    """Give the start of a command that enters a jail without any file; None: run without one.
+
+    For programs that live longer than `run` allows; `--` and the program follow the mounts.
+    Raises AppError `jail-unavailable`.
+    """
+    status, way = _prepare(_mode())
+    if status.kind == "unavailable":
+        raise AppError(status.reason, code="jail-unavailable", hint=status.hint)
+    return None if way is None else _entry(way)
+
+
 def _mode() -> str:
     return os.environ.get(MODE_VARIABLE, "").strip() or "auto"
 
