@@ -124,6 +124,11 @@ def names_of(btf: Btf) -> bytes:
     return _write([_named(btf, rows) for rows in by_offset], planes=0, digest=btf.sha256)
 
 
+def written(name: str) -> str:
+    """A name as it is kept, for what is no text is written in escapes."""
+    return name.encode("utf-8", "backslashreplace").decode()
+
+
 def _note(rows: dict[int, Found], name: int, kind: int, type_id: int) -> None:
     if not name:
         return
@@ -186,6 +191,42 @@ def _write(groups: Sequence[_Rows], *, planes: int, digest: str) -> bytes:
             body.append(b"".join(pair[column] + b"\0" for pair in order))
         head.append(_COUNTS.pack(len(order), starts[-1]))
     return b"".join((*head, *body))
+
+
+BEFORE: Final = 1
+AFTER: Final = 2
+"""Bits in place of kernels in the file of a difference; both: the name is on both sides."""
+
+
+def difference(
+    before: Names,
+    after: Names,
+    numbers: tuple[Sequence[Sequence[int]], Sequence[Sequence[int]]],
+    digest: str,
+) -> bytes:
+    """The file of the names that differ; `numbers` are what each name's types come to."""
+    groups: list[_Rows] = []
+    for number in range(len(GROUPS)):
+        rows: _Rows = {}
+        old = _numbered(before.groups[number], numbers[0][number])
+        new = _numbered(after.groups[number], numbers[1][number])
+        for name, (found, value) in old.items():
+            other = new.get(name)
+            if other is None:
+                rows[name] = found._replace(kernels=BEFORE)
+            elif other[1] != value:
+                rows[name] = _both(other[0], found.kinds)._replace(kernels=BEFORE | AFTER)
+        for name, (found, _) in new.items():
+            if name not in old:
+                rows[name] = found._replace(kernels=AFTER)
+        groups.append(rows)
+    return _write(groups, planes=1, digest=digest)
+
+
+def _numbered(group: Group, numbers: Sequence[int]) -> dict[bytes, tuple[Found, int]]:
+    names = bytes(group.written).split(b"\0")
+    rows = zip(names, group.kinds, group.ids, numbers, strict=False)
+    return {name: (Found(kinds, type_id), value) for name, kinds, type_id, value in rows}
 
 
 def open_names(data: memoryview) -> Names:
