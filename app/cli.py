@@ -22,7 +22,8 @@ _FAILURES: Final = frozenset({"compile-failed", "analysis-timeout"})
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; the console script `coreplay` ends with what this returns."""
-    arguments = _parser().parse_args(argv)
+    words = sys.argv[1:] if argv is None else argv
+    arguments = _parser(words[0] if words else "").parse_args(words)
     try:
         module = importlib.import_module(f"app.commands.{arguments.module}")
         code: int = module.run(arguments)
@@ -67,27 +68,28 @@ class _Parser(argparse.ArgumentParser):
         )
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(verb: str = "") -> argparse.ArgumentParser:
+    """Build the parser of one verb; of all verbs when it is none."""
     parser = _Parser(
         prog="coreplay", description="See what a BPF loader does to your program (CO-RE)."
     )
     parser.add_argument("--version", action=_Version, nargs=0, help="print the version")
     verbs = parser.add_subparsers(metavar="VERB", required=True, parser_class=_Parser)
-    _add_serve(verbs)
-    _add_compile(verbs)
-    _add_relocate(verbs)
-    _add_check(verbs)
-    _add_matrix(verbs)
-    _add_explain(verbs)
-    _add_log(verbs)
-    _add_kernels(verbs)
-    _add_btf(verbs)
-    loaders = verbs.add_parser("loaders", help="list the loader versions")
-    loaders.add_argument("--json", action="store_true", help="as JSON")
-    loaders.set_defaults(module="loaders")
-    batch = verbs.add_parser("batch", help="relocate many objects, one JSON line each")
-    batch.add_argument("jobs", metavar="JOBS.jsonl", help="one job a line; - is standard input")
-    batch.set_defaults(module="batch")
+    adders = {
+        "serve": _add_serve,
+        "compile": _add_compile,
+        "relocate": _add_relocate,
+        "check": _add_check,
+        "matrix": _add_matrix,
+        "explain": _add_explain,
+        "log": _add_log,
+        "kernels": _add_kernels,
+        "btf": _add_btf,
+        "loaders": _add_loaders,
+        "batch": _add_batch,
+    }
+    for add in [adders[verb]] if verb in adders else adders.values():
+        add(verbs)
     return parser
 
 
@@ -263,6 +265,18 @@ def _add_btf(verbs: _Verbs[_Parser]) -> None:
         "--kernel", metavar="ID", action="append", required=True, help="twice: the old, the new"
     )
     show.add_argument("--module", dest="modules", metavar="NAME", help="of the kernel: its types")
+
+
+def _add_loaders(verbs: _Verbs[_Parser]) -> None:
+    loaders = verbs.add_parser("loaders", help="list the loader versions")
+    loaders.add_argument("--json", action="store_true", help="as JSON")
+    loaders.set_defaults(module="loaders")
+
+
+def _add_batch(verbs: _Verbs[_Parser]) -> None:
+    batch = verbs.add_parser("batch", help="relocate many objects, one JSON line each")
+    batch.add_argument("jobs", metavar="JOBS.jsonl", help="one job a line; - is standard input")
+    batch.set_defaults(module="batch")
 
 
 class _Version(argparse.Action):

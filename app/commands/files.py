@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import tempfile
 from pathlib import Path
 from typing import Final
 
@@ -58,6 +57,8 @@ def read_sources(path: str) -> dict[str, str]:
 
 def write_bytes(path: str, data: bytes) -> None:
     """Write a whole file or leave the old one as it was; a device or pipe is written to."""
+    import tempfile  # late: most commands write no file
+
     target = Path(path)
     try:
         if target.exists() and not target.is_file():

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Final
 from engine.core.kinds import EXISTENCE_KINDS
 from engine.core.result import LoaderError, ObjectResult, Relocation
 from engine.explain.narrate import why
-from engine.explain.near import nearest_name
 from engine.flow.verdict import Verdict, VerdictKind, judge_object
 from engine.loaders.link import LinkedObject, LinkedProgram, Piece
 
@@ -162,6 +161,8 @@ def nearest_names(
     result: ObjectResult, prepared: PreparedObject, target: Target, policy: LoaderPolicy
 ) -> dict[str, str]:
     """Give the nearest name of the kernel for the first causes, by the sentence of the cause."""
+    from engine.explain.near import nearest_name  # late: most runs lack nothing
+
     found: dict[str, str] = {}
     for cause, relocation in _lacking(result):
         if len(found) >= NEAREST:

@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from engine.core.candidates import Target
-from engine.core.grouped import GroupedRelocator
 from engine.core.kinds import CoreReloKind
 from engine.core.policy import LoaderPolicy, ModuleSearch, Strategy
 from engine.core.prepare import PreparedObject, prepare
@@ -58,6 +57,8 @@ def relocate_functions(
     Gives all functions of the object, of which only those of `numbers` were relocated, and
     the loader's refusal, if any. Raises ByteOrderMismatch.
     """
+    from engine.core.grouped import GroupedRelocator  # late: see `_relocate_grouped`
+
     _check_byte_orders(prepared, target)
     works = [
         FunctionWork(function, list(function.insns), lines)
@@ -113,6 +114,8 @@ def _relocate(
 
 
 def _relocate_grouped(run: Run, works: list[FunctionWork]) -> LoaderError | None:
+    from engine.core.grouped import GroupedRelocator  # late: many processes see no such loader
+
     units: dict[int, list[Record]] = {}
     for record in _records(run, works):
         units.setdefault(id(record.work), []).append(record)

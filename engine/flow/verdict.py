@@ -7,16 +7,18 @@ that have nothing to do with relocation.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from engine.core.prepare import PreparedObject
 from engine.core.result import LoaderError
 from engine.flow.code import Code, code_of
 from engine.flow.jumps import StrayJump, lost_slots, stray_jumps
-from engine.flow.reach import Complaint, PoisonFact, Reachability, explore
-from engine.flow.structure import Fault, structural_fault
 from engine.flow.verifier import VerifierPolicy, verifier_of
 from engine.loaders.link import LinkedObject, LinkedProgram
+
+if TYPE_CHECKING:
+    from engine.flow.reach import Complaint, PoisonFact, Reachability
+    from engine.flow.structure import Fault
 
 VerdictKind = Literal[
     "clear",
@@ -116,6 +118,8 @@ def judge(
             blank,
             headline="Nothing is poisoned: CO-RE gives the kernel no reason to refuse it.",
         )
+    from engine.flow.reach import explore  # late: a program without poison needs none of it
+
     reach = explore(code, policy)
     judged = replace(blank, poisons=reach.poisons, lost_slots=lost, reach=reach)
     if not lost:
@@ -147,6 +151,8 @@ def _by_poison(verdict: Verdict, code: Code, policy: VerifierPolicy) -> Verdict:
             kind="unknown",
             headline=f"{_name(unsure[0])} may be reached: {unsure[0].why}.",
         )
+    from engine.flow.reach import explore  # late: see `judge`
+
     remarks = verdict.remarks
     constants = verdict.reach is not None and verdict.reach.uses_rodata
     if constants and explore(code, policy, frozen=False).worst != "no":
@@ -163,6 +169,8 @@ def _by_poison(verdict: Verdict, code: Code, policy: VerifierPolicy) -> Verdict:
 
 
 def _by_jumps(verdict: Verdict, code: Code, policy: VerifierPolicy, reach: Reachability) -> Verdict:
+    from engine.flow.structure import structural_fault  # late: see `judge`
+
     fault = structural_fault(code)
     if fault is not None:
         return replace(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 import threading
 import time
@@ -144,6 +143,8 @@ class Catalog:
         return found.only(names)
 
     def _no_module(self, snapshot: Snapshot, name: str, known: tuple[str, ...]) -> KernelUnknown:
+        import difflib  # late: only for a wrong name
+
         close = difflib.get_close_matches(name[:100], known, n=3, cutoff=0.5)
         hint = f"Near: {', '.join(close)}." if close else f"It has {len(known)} modules."
         if not known:
@@ -287,6 +288,8 @@ class Catalog:
 
     def _nearest(self, text: str) -> list[str]:
         names = [snapshot.id for snapshot in self.snapshots()]
+        import difflib  # late: only for a wrong name
+
         close = difflib.get_close_matches(text[:100], names, n=3, cutoff=0.5)
         return close or names[:_NAMED_IN_HINT]
 

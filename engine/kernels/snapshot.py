@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import lzma
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +12,6 @@ from typing import Any, Final, Literal, cast
 from engine import limits
 from engine.btf.kinds import ByteOrder
 from engine.errors import KernelFileError
-from engine.kernels.inflate import inflate
 
 Origin = Literal["committed", "added"]
 
@@ -60,6 +58,8 @@ class Snapshot:
 
     def read(self) -> bytes:
         """Unpack the raw .BTF section; raises KernelFileError when it is not what was recorded."""
+        from engine.kernels.inflate import inflate  # late: an index needs no unpacking
+
         place = self.path.name
         try:
             packed = self.path.read_bytes()
@@ -141,6 +141,8 @@ def _wrong_field(snapshot_id: str, fields: object) -> str:
 
 def pack(raw: bytes) -> bytes:
     """Compress a raw .BTF section for the catalog: 4.4 MB become 1.0 MB in about 2 s."""
+    import lzma  # late: only for a kernel that is added
+
     return lzma.compress(raw, preset=6)
 
 
