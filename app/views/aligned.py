@@ -5,7 +5,7 @@ Their slots say nothing of each other, so they are aligned like the lines of two
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from typing import Final
@@ -138,17 +138,17 @@ def _sentence(rows: Rows, left: str, right: str) -> Prose:
     differ = [number for number, row in enumerate(rows) if row[2]]
     if not differ:
         return prose(f"{left} and {right} give the same {count(len(rows), 'instruction')}.")
-    alike = len(rows) - len(differ)
-    lone = tuple(_only(rows))
-    return prose(
-        f"They part at row {differ[0] + 1}: {count(alike, 'instruction is', 'instructions are')} "
-        f"the same, {count(len(differ) - sum(lone), 'is', 'are')} written differently",
-        f", {lone[0]} only left" if lone[0] else "",
-        f", {lone[1]} only right" if lone[1] else "",
-        ".",
-    )
+    left_only, right_only = _only(rows)
+    changed = len(differ) - left_only - right_only
+    parts = [f"{count(len(rows) - len(differ), 'instruction is', 'instructions are')} the same"]
+    parts += [f"{changed:,} written differently"] if changed else []
+    parts += [f"{left_only:,} only left"] if left_only else []
+    parts += [f"{right_only:,} only right"] if right_only else []
+    return prose(f"They part at row {differ[0]}: {', '.join(parts)}.")
 
 
-def _only(rows: Rows) -> Iterator[int]:
-    yield sum(1 for left, right, _ in rows if right is None and left is not None)
-    yield sum(1 for left, right, _ in rows if left is None and right is not None)
+def _only(rows: Rows) -> tuple[int, int]:
+    """Count the rows that have a left side alone, and a right side alone."""
+    left = sum(1 for _, right, _ in rows if right is None)
+    right = sum(1 for left, _, _ in rows if left is None)
+    return left, right
