@@ -1,0 +1,97 @@
+"""Just enough of QEMU's machine protocol (QMP): commands, their answers, and events.
+
+Source: QEMU docs/interop/qmp-spec.txt; one JSON object a line, answers in the order of commands.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+from collections import deque
+from typing import Any, Final
+
+_LINE_BYTES: Final = 1 << 20
+_READ: Final = 64 << 10
+
+
+class QmpError(Exception):
+    """QEMU refused a command, or is gone: then the text is empty."""
+
+
+class Qmp:
+    """One connection over a non-blocking socket whose other end QEMU inherited."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._socket = connection
+        self._buffer = bytearray()
+        self._events: deque[dict[str, Any]] = deque(maxlen=100)
+        self._greeted = False
+
+    async def command(self, name: str, /, *, fd: int | None = None, **arguments: object) -> Any:
+        """Send one command, wait, and give what it returns; `fd` goes along (getfd).
+
+        Raises QmpError.
+        """
+        await self._greet()
+        return await self._execute(name, arguments, fd)
+
+    async def event(self, name: str, **data: object) -> dict[str, Any]:
+        """Wait for an event with this data, also one that came before; older ones are dropped."""
+        while True:
+            while self._events:
+                found = self._events.popleft()
+                told = found.get("data") or {}
+                if found["event"] == name and data.items() <= told.items():
+                    return found
+            message = await self._message()
+            if "event" in message:
+                self._events.append(message)
+
+    async def _greet(self) -> None:
+        if not self._greeted:
+            self._greeted = True
+            if "QMP" not in await self._message():
+                raise QmpError("QEMU did not greet")
+            await self._execute("qmp_capabilities", {}, None)
+
+    async def _execute(self, name: str, arguments: dict[str, object], fd: int | None) -> Any:
+        words = {key.replace("_", "-"): value for key, value in arguments.items()}
+        line = json.dumps({"execute": name, "arguments": words}).encode() + b"\n"
+        try:
+            if fd is None:
+                await asyncio.get_running_loop().sock_sendall(self._socket, line)
+            else:
+                socket.send_fds(self._socket, [line], [fd])
+        except OSError as error:
+            raise QmpError("") from error
+        while True:
+            message = await self._message()
+            if "return" in message:
+                return message["return"]
+            if "error" in message:
+                raise QmpError(f"{name}: {message['error'].get('desc', '')}")
+            if "event" in message:
+                self._events.append(message)
+
+    async def _message(self) -> dict[str, Any]:
+        loop = asyncio.get_running_loop()
+        while (end := self._buffer.find(b"\n")) < 0:
+            if len(self._buffer) > _LINE_BYTES:
+                raise QmpError("QEMU sent a line without end")
+            try:
+                more = await loop.sock_recv(self._socket, _READ)
+            except OSError as error:
+                raise QmpError("") from error
+            if not more:
+                raise QmpError("")
+            self._buffer += more
+        line = bytes(self._buffer[:end])
+        del self._buffer[: end + 1]
+        try:
+            message = json.loads(line)
+        except ValueError as error:
+            raise QmpError("QEMU sent what is no JSON") from error
+        if not isinstance(message, dict):
+            raise QmpError("QEMU sent what is no message")
+        return message
