@@ -74,7 +74,10 @@ def _parser(verb: str = "") -> argparse.ArgumentParser:
         prog="coreplay", description="See what a BPF loader does to your program (CO-RE)."
     )
     parser.add_argument("--version", action=_Version, nargs=0, help="print the version")
-    verbs = parser.add_subparsers(metavar="VERB", required=True, parser_class=_Parser)
+    # With `prog` argparse need not make up a usage line, for which it looks at the terminal.
+    verbs = parser.add_subparsers(
+        metavar="VERB", required=True, parser_class=_Parser, prog=parser.prog
+    )
     adders = {
         "serve": _add_serve,
         "compile": _add_compile,

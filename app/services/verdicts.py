@@ -161,13 +161,13 @@ def nearest_names(
     result: ObjectResult, prepared: PreparedObject, target: Target, policy: LoaderPolicy
 ) -> dict[str, str]:
     """Give the nearest name of the kernel for the first causes, by the sentence of the cause."""
-    from engine.explain.near import nearest_name  # late: most runs lack nothing
-
     found: dict[str, str] = {}
     for cause, relocation in _lacking(result):
         if len(found) >= NEAREST:
             break
         if cause not in found:
+            from engine.explain.near import nearest_name  # late: most runs lack nothing
+
             found[cause] = nearest_name(relocation, prepared, target, policy)
     return {cause: name for cause, name in found.items() if name}
 
