@@ -10,6 +10,7 @@ from app.views.spans import HexRun, Span, hex_runs, spans
 from engine.btf.kinds import ByteOrder
 from engine.insn.codec import Insn
 from engine.insn.disasm import Line, disassemble
+from engine.insn.mnemonics import mnemonic
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,7 @@ class Cell:
     badges: tuple[Badge, ...] = ()
     strokes: tuple[Stroke, ...] = ()
     op: str = ""
-    """Opcode and source register in hexadecimal, which name the card: `18`, `85.1`."""
+    """The operation's word, which names its card: `ld_imm64`."""
 
 
 class Listing:
@@ -93,7 +94,7 @@ class Listing:
             changed=changed,
             badges=badges,
             strokes=drawn,
-            op=f"{insn.code:02x}.{insn.src:x}" if insn.src else f"{insn.code:02x}",
+            op=mnemonic(insn) if line else "",
         )
 
 
