@@ -139,7 +139,7 @@ def _from_package(image: Image, name: str, place: str) -> ExtractedBtf:
     raise KernelFileError(
         f"the package {fields.get('Package', name)} holds no kernel image",
         place=place,
-        hint=_other_package(fields),
+        hint=other_package(fields),
     )
 
 
@@ -147,7 +147,7 @@ def _walk(packed: memoryview, place: str) -> Iterator[tuple[str, tarfile.TarInfo
     return tar_files(packed, place=place, limit=limits.KERNEL_IMAGE_BYTES)
 
 
-def _other_package(fields: dict[str, str]) -> str:
+def other_package(fields: dict[str, str]) -> str:
     """Say which package has the image: from 6.19 on Debian's linux-image-* are empty wrappers."""
     package = fields.get("Package", "")
     wrapper = re.fullmatch(r"linux-image-(\d.*?)(?:-unsigned)?", package)

@@ -100,6 +100,27 @@ def _from_elf(image: Image, place: str) -> Found:
     return Found(image[at : at + length], _banner_release(image), elf.arch)
 
 
+def unpack_boot_image(image: Image, *, place: str) -> Image:
+    """Give what an x86-64 boot image unpacks to, or the image itself where it is no such image.
+
+    Raises KernelFileError for a damaged one.
+    """
+    _, payload = _boot_header(image)
+    if payload is None:
+        return image
+    start, end = payload
+    kind = compression_of(image[start : start + 8])
+    if kind is None:
+        return image
+    where = f"{place}, {kind} payload at byte {start:#x}"
+    return _unpack(image, kind, start, end, where, limits.KERNEL_IMAGE_BYTES)
+
+
+def release_of(image: Image) -> str | None:
+    """Give the release that an x86-64 boot image or an unpacked kernel tells, if it tells one."""
+    return _x86_release(image) or _banner_release(image)
+
+
 def _boot_header(image: Image) -> tuple[str | None, tuple[int, int] | None]:
     """Give the architecture a boot image declares and the bounds of its compressed payload."""
     if image[0x202:0x206] == b"HdrS" and len(image) >= 0x250:
