@@ -17,6 +17,7 @@ import hashlib
 import mmap
 import struct
 import sys
+import zlib
 from array import array
 from bisect import bisect_left
 from collections.abc import Collection, Sequence
@@ -30,6 +31,7 @@ from engine.errors import BtfDecodeError, BtfTypeError, LimitExceeded
 MAGIC: Final = 0xEB9F
 MIN_HEADER_BYTES: Final = 24
 _TYPE_CACHE_ENTRIES: Final = 20_000
+_HASHES_NEAR: Final = 1024
 _LONG_NAMES: Final = frozenset(
     {"long", "long int", "int long", "unsigned long", "long unsigned", "unsigned long int"}
     | {"long unsigned int", "int long unsigned", "int unsigned long", "long int unsigned"}
@@ -45,6 +47,24 @@ def coarse_key(name: bytes) -> bytes:
     key, so one index serves them all: look up the key, then apply the loader's own rule.
     """
     return name.split(b"___", 1)[0].rstrip(b"_")
+
+
+def key_hash(key: bytes) -> int:
+    """Give 32 bits of a coarse key, the same in every process."""
+    return zlib.crc32(key)
+
+
+def place(hashes: memoryview, wanted: int) -> int:
+    """Give the place of the first hash that is not below `wanted`.
+
+    Hashes are spread evenly, so it is near where its size says; one look there spares most of
+    the pages that a search would touch.
+    """
+    guess = len(hashes) * wanted >> 32
+    low, high = max(guess - _HASHES_NEAR, 0), min(guess + _HASHES_NEAR, len(hashes))
+    if (low and hashes[low - 1] >= wanted) or (high < len(hashes) and hashes[high] < wanted):
+        low, high = 0, len(hashes)
+    return bisect_left(hashes, wanted, low, high)
 
 
 class Btf:
@@ -64,7 +84,8 @@ class Btf:
         byte_order: ByteOrder,
         base: Btf | None = None,
         digest: str = "",
-        ids_by_key: Sequence[int] | None = None,
+        names: tuple[memoryview, memoryview] | None = None,
+        firsts: tuple[int, ...] | None = None,
     ) -> None:
         self._words = words
         self._offsets = offsets
@@ -72,7 +93,8 @@ class Btf:
         self._strings_at = strings_at
         self._strings_len = strings_len
         self._strings_end = strings_at + strings_len
-        self._ids_by_key = ids_by_key
+        self._names = names
+        self._firsts = firsts
         self._key_map: dict[bytes, tuple[TypeId, ...]] | None = None
         self._types: dict[int, BtfType] = {}
         self._pointer_size = 0
@@ -197,16 +219,26 @@ class Btf:
 
     def candidate_ids(self, key: bytes) -> tuple[TypeId, ...]:
         """Ids of this BTF's own named types with this `coarse_key`, ascending."""
-        if self._ids_by_key is None:
+        if self._names is None:
             if self._key_map is None:
                 self._key_map = self._build_key_map()
             return self._key_map.get(key, ())
-        ids = self._ids_by_key
-        start = bisect_left(ids, key, key=self._key_of)
-        stop = start
-        while stop < len(ids) and self._key_of(ids[stop]) == key:
+        hashes, ids = self._names
+        wanted = key_hash(key)
+        start = stop = place(hashes, wanted)
+        while stop < len(hashes) and hashes[stop] == wanted:
             stop += 1
-        return tuple(TypeId(type_id) for type_id in ids[start:stop])
+        return tuple(TypeId(number) for number in ids[start:stop] if self._key_of(number) == key)
+
+    def first_of(self, kind: BtfKind) -> int:
+        """The lowest of this BTF's own ids with this kind, 0 where there is none."""
+        if self._firsts is None:
+            words, firsts = self._words, [0] * len(BtfKind)
+            for type_id, offset in enumerate(self._offsets, self.first_id):
+                found = words[offset + 1] >> 24 & 0x7F
+                firsts[found] = firsts[found] or type_id
+            self._firsts = tuple(firsts)
+        return self._firsts[kind]
 
     def ids_named(self, name: str) -> tuple[TypeId, ...]:
         """Ids of all types with exactly this name, the base's first, ascending."""

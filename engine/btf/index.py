@@ -2,11 +2,16 @@
 
 The file holds the parts of `engine.btf.decode.Btf` in the order of this machine's bytes:
 
-    header      magic, format version, byte-order mark, source byte order, counts, sha256
+    header      magic, format version, byte-order mark, source byte order, counts, sha256,
+                the first id of each kind
     words       the type section, u32 each
     offsets     the word offset of each type, u32 each
-    ids by key  ids of named types sorted by (coarse key, id), u32 each
+    hashes      a hash of the coarse key of each named type, ascending, u32 each
+    ids         the ids of these types, those of one hash ascending, u32 each
     strings     the string section
+
+A look-up touches few pages, so that dozens of kernels take little memory: a hash stands close to
+where its size says, and only the types that have it are read.
 """
 
 from __future__ import annotations
@@ -17,14 +22,15 @@ from array import array
 from pathlib import Path
 from typing import Final
 
-from engine.btf.decode import Btf
-from engine.btf.kinds import ByteOrder
+from engine.btf.decode import Btf, key_hash
+from engine.btf.kinds import BtfKind, ByteOrder
 from engine.errors import KernelFileError
 
-FORMAT_VERSION: Final = 1
+FORMAT_VERSION: Final = 2
 _MAGIC: Final = b"coreplay"
 _ORDER_MARK: Final = 0x01020304
-_HEADER: Final = struct.Struct("=8sIIIIIII32s")
+_KINDS: Final = len(BtfKind)
+_HEADER: Final = struct.Struct(f"=8sIIIIIII32s{_KINDS}I")
 
 
 def build_index(raw_btf: bytes) -> bytes:
@@ -33,7 +39,9 @@ def build_index(raw_btf: bytes) -> bytes:
     Raises what `Btf.parse` raises. A split BTF has no index: it is parsed on its base.
     """
     btf = Btf.parse(raw_btf)
-    ids = array("I", (type_id for type_id, _ in sorted(btf.keyed_ids(), key=_by_key)))
+    keyed = sorted((key_hash(key), type_id) for type_id, key in btf.keyed_ids())
+    hashes = array("I", (number for number, _ in keyed))
+    ids = array("I", (type_id for _, type_id in keyed))
     words, offsets, strings = btf.parts()
     header = _HEADER.pack(
         _MAGIC,
@@ -45,12 +53,9 @@ def build_index(raw_btf: bytes) -> bytes:
         len(ids),
         len(strings),
         bytes.fromhex(btf.sha256),
+        *(btf.first_of(kind) for kind in BtfKind),
     )
-    return b"".join((header, bytes(words), bytes(offsets), ids.tobytes(), strings))
-
-
-def _by_key(row: tuple[int, bytes]) -> tuple[bytes, int]:
-    return row[1], row[0]
+    return b"".join((header, bytes(words), bytes(offsets), bytes(hashes), bytes(ids), strings))
 
 
 def open_index(path: Path) -> Btf:
@@ -65,10 +70,11 @@ def open_index(path: Path) -> Btf:
         raise KernelFileError(f"the index cannot be mapped: {error}", place=path.name) from error
     if len(mapped) < _HEADER.size:
         raise KernelFileError("the index is cut off", place=path.name)
-    magic, version, mark, order, words, offsets, ids, strings, digest = _HEADER.unpack_from(mapped)
+    magic, version, mark, order, *counts, digest = _HEADER.unpack_from(mapped)[:-_KINDS]
     if (magic, version, mark) != (_MAGIC, FORMAT_VERSION, _ORDER_MARK):
         raise KernelFileError("this is no index of the present format", place=path.name)
-    strings_at = _HEADER.size + 4 * (words + offsets + ids)
+    words, offsets, ids, strings = counts
+    strings_at = _HEADER.size + 4 * (words + offsets + 2 * ids)
     if len(mapped) != strings_at + strings:
         raise KernelFileError("the index has the wrong length", place=path.name)
     table = memoryview(mapped)[_HEADER.size : strings_at].cast("I")
@@ -76,7 +82,8 @@ def open_index(path: Path) -> Btf:
     return Btf(
         words=table[:words],
         offsets=table[words : words + offsets],
-        ids_by_key=table[words + offsets :],
+        names=(table[words + offsets : -ids or None], table[-ids or len(table) :]),
+        firsts=_HEADER.unpack_from(mapped)[-_KINDS:],
         blob=mapped,
         strings_at=strings_at,
         strings_len=strings,

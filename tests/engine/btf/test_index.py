@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import lzma
 import struct
+from array import array
+from bisect import bisect_left
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from engine.btf import index
-from engine.btf.decode import Btf
+from engine.btf import decode, index
+from engine.btf.decode import Btf, place
 from engine.btf.index import build_index, open_index
+from engine.btf.kinds import BtfKind
 from engine.errors import BtfDecodeError, KernelFileError
 from engine.kernels.catalog import COMMITTED
 from tests.support.btf_writer import BtfWriter, member, values
@@ -66,7 +69,38 @@ def test_a_whole_kernel(stored):
     for name in ("task_struct", "sk_buff", "list_head", "int", "bpf_attach_type", "absent"):
         assert opened.ids_named(name) == parsed.ids_named(name)
         assert opened.candidate_ids(name.encode()) == parsed.candidate_ids(name.encode())
+    for type_id, key in parsed.keyed_ids()[::101]:
+        assert type_id in opened.candidate_ids(key)
+        assert opened.candidate_ids(key) == parsed.candidate_ids(key)
     assert opened.pointer_size == 8
+    for kind in BtfKind:
+        assert opened.first_of(kind) == parsed.first_of(kind)
+
+
+def test_the_first_of_each_kind(stored):
+    for btf in (Btf.parse(sample()), stored(build_index(sample()))):
+        assert [btf.first_of(kind) for kind in (BtfKind.STRUCT, BtfKind.ENUM64)] == [8, 10]
+        assert btf.first_of(BtfKind.TYPE_TAG) == 0
+
+
+@given(
+    hashes=st.lists(st.integers(0, 2**32 - 1) | st.integers(0, 9), max_size=6000).map(sorted),
+    wanted=st.integers(0, 2**32 - 1) | st.integers(0, 9),
+)
+@settings(max_examples=40)
+@example(hashes=[5] * 5000, wanted=5)
+@example(hashes=[*range(5000)], wanted=2**32 - 1)
+@example(hashes=[2**32 - 1] * 5000, wanted=0)
+def test_hashes_that_are_not_spread_evenly(hashes, wanted):
+    assert place(memoryview(array("I", hashes)), wanted) == bisect_left(hashes, wanted)
+
+
+def test_names_of_one_hash_are_told_apart(stored, monkeypatch):
+    for module in (index, decode):
+        monkeypatch.setattr(module, "key_hash", lambda _: 7)
+    parsed, opened = Btf.parse(sample()), stored(build_index(sample()))
+    for key in (b"s", b"e", b"int", b"absent"):
+        assert opened.candidate_ids(key) == parsed.candidate_ids(key)
 
 
 def test_a_btf_without_types(stored):
