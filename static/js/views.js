@@ -1,0 +1,15 @@
+// The result: one module for each thing that it can do beyond being read.
+
+import * as busy from "./busy.js";
+import * as cards from "./cards.js";
+import * as moves from "./moves.js";
+import * as panes from "./panes.js";
+import * as rows from "./rows.js";
+
+if (document.getElementById("result")) {
+  rows.start();
+  moves.start();
+  panes.start();
+  cards.start();
+  busy.start();
+}
