@@ -44,8 +44,10 @@ class BtfKind(IntEnum):
     @property
     def word(self) -> str:
         """The kind as libbpf and bpftool print it: `struct`, `func_proto`, `decl_tag`."""
-        return self.name.lower()
+        return _WORDS[self]
 
+
+_WORDS = {kind: kind.name.lower() for kind in BtfKind}
 
 KIND_OF = {int(kind): kind for kind in BtfKind}
 """Kinds by number; quicker than calling the enum."""

@@ -26,7 +26,7 @@ from engine.core.result import LoaderError
 from engine.core.spec import AccessSpec, parse_indices, parse_spec
 from engine.core.trace import Step, StepKind
 from engine.core.values import U32, enum_number
-from engine.core.work import Record, Run, finished
+from engine.core.work import Record, Run, finished, written_path
 from engine.errors import BtfDecodeError, BtfTypeError
 
 _NAMELESS = frozenset({BtfKind.VOID, BtfKind.DECL_TAG, BtfKind.TYPE_TAG})
@@ -306,17 +306,22 @@ class GroupedRelocator:
 
     def _path(self, row: Pending | None, record: Record) -> str:
         if row is not None and row.steps and row.steps[0].spec is not None:
-            return row.steps[0].spec.path
+            return written_path(self.run, row.steps[0].spec)
         root = self.run.local_btf.type(record.relo.type_id)
         return f"{root.kind.word} {root.name or '<anon>'} + {record.relo.access}"
 
 
 def _spec(run: Run, record: Record) -> AccessSpec | None:
-    """The path for a reader; cilium/ebpf itself does not build one."""
-    try:
-        return parse_spec(run.local_btf, record.relo, record.kind or CoreReloKind(0))
-    except (Refusal, BtfTypeError):
-        return None
+    """The path for a reader, found once per object; cilium/ebpf itself does not build one."""
+    relo, kind = record.relo, record.kind or CoreReloKind(0)
+    known: dict[object, AccessSpec | None] = run.local_btf.caches.setdefault("core.shown", {})
+    key = (relo.type_id, relo.access, kind)
+    if key not in known:
+        try:
+            known[key] = parse_spec(run.local_btf, relo, kind)
+        except (Refusal, BtfTypeError):
+            known[key] = None
+    return known[key]
 
 
 def _plain_access(row: Pending) -> None:

@@ -8,7 +8,8 @@ coreAreTypesCompatible @ v0.22.0.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from typing import NamedTuple
 
 from engine import limits
 from engine.btf.decode import Btf
@@ -35,8 +36,7 @@ class Impossible(Exception):
         self.detail = detail
 
 
-@dataclass(frozen=True, slots=True)
-class Position:
+class Position(NamedTuple):
     """Where a walk stands.
 
     start of the root    offset (bytes)    bitfield_offset (bits)   bitfield_size (bits)
@@ -58,16 +58,14 @@ class Position:
         if not index and not always:
             return self
         size = sized(self.btf, self.type_id)
-        return replace(self, offset=self.offset + index * size & U32)
+        return self._replace(offset=self.offset + index * size & U32)
 
     def at_bits(self, bit_offset: int) -> Position:
         """Step to a bitfield: its load starts at a multiple of the type's alignment."""
         align = _alignment(self.btf, self.type_id)
         start = (bit_offset // 8) // align * align
-        return replace(
-            self,
-            offset=self.offset + start & U32,
-            bitfield_offset=bit_offset - start * 8,
+        return self._replace(
+            offset=self.offset + start & U32, bitfield_offset=bit_offset - start * 8
         )
 
     def bits(self) -> int:
@@ -144,23 +142,21 @@ class PairWalk:
             raise Impossible("not-composite", f"{composite.kind.word} {composite.name}".strip())
         found, self.target_flexible = find_member(self.target.btf, composite, member.name)
         self.local_flexible = index == len(here.members) - 1
-        local, target = (
-            replace(
-                side,
-                type_id=own.type_id,
-                bitfield_size=own.bitfield_size,
-                bitfield_offset=0,
-            )
-            for side, own in ((self.local, member), (self.target, found))
-        )
-        if not (local.bitfield_size or target.bitfield_size):
-            self.local = replace(local, offset=local.offset + member.bit_offset // 8 & U32)
-            self.target = replace(target, offset=target.offset + found.bit_offset // 8 & U32)
+        local, target = self.local, self.target
+        if not (member.bitfield_size or found.bitfield_size):
+            start = local.offset + member.bit_offset // 8 & U32
+            self.local = Position(local.btf, member.type_id, start)
+            start = target.offset + found.bit_offset // 8 & U32
+            self.target = Position(target.btf, found.type_id, start)
             return False
         if not last:
             raise Refusal(CODE, "can't descend into bitfield")
-        self.local = local.at_bits(member.bit_offset)
-        self.target = target.at_bits(found.bit_offset)
+        self.local, self.target = (
+            Position(side.btf, own.type_id, side.offset, 0, own.bitfield_size).at_bits(
+                own.bit_offset
+            )
+            for side, own in ((local, member), (target, found))
+        )
         return False
 
     def _anonymous(self, member: Member) -> None:
@@ -194,15 +190,14 @@ class PairWalk:
         local, target = self.local.underlying, self.target.underlying
         if local.is_composite and target.is_composite:
             return
-        words = f"{target.kind.word} {target.name}".strip()
         if not kinds_compatible(local, target):
-            raise Impossible("field-type", words)
+            raise Impossible("field-type", f"{target.kind.word} {target.name}".strip())
         if local.kind in (BtfKind.ARRAY, BtfKind.PTR, BtfKind.FLOAT, BtfKind.INT):
             return
         if not (local.is_enum or local.kind is BtfKind.FWD):
             raise Refusal(CODE, f"type {go_type(local)}: not supported")
         if not names_match(local.name, target.name, self.policy.flavor):
-            raise Impossible("field-type", words)
+            raise Impossible("field-type", f"{target.kind.word} {target.name}".strip())
 
 
 def names_match(local: str, target: str, rule: FlavorRule) -> bool:

@@ -25,7 +25,7 @@ from engine.core.spec import AccessSpec, parse_spec
 from engine.core.trace import Step, StepKind
 from engine.core.values import RelocValue, compute
 from engine.core.wording import conflict, told
-from engine.core.work import Record, Run, errno_number, finished
+from engine.core.work import Record, Run, errno_number, finished, written_path
 from engine.errors import BtfDecodeError, BtfTypeError
 from engine.insn.codec import SLOT_BYTES
 
@@ -83,19 +83,11 @@ class SequentialRelocator:
         after = tuple(work.insns[record.slot : record.slot + 2])
         if patch.poisoned:
             steps.append(Step(StepKind.POISON, text="" if value.poison else "resize"))
-            finished(record, "poisoned", self._path(local), steps)
+            finished(record, "poisoned", written_path(self.run, local), steps)
             return
         steps.append(Step(StepKind.PATCH, text=patch.field))
         outcome: OutcomeWord = "unchanged" if before == after else "patched"
-        finished(record, outcome, self._path(local), steps, value.new)
-
-    def _path(self, local: AccessSpec) -> str:
-        """The path in words, written once per object."""
-        paths: dict[object, str] = self.run.local_btf.caches.setdefault("core.paths", {})
-        key = (local.kind, local.root_id, local.raw)
-        if key not in paths:
-            paths[key] = local.path
-        return paths[key]
+        finished(record, outcome, written_path(self.run, local), steps, value.new)
 
     def _resolve(
         self, record: Record, steps: list[Step], prefix: str

@@ -8,6 +8,7 @@ Anonymous structs and unions leave no accessor, so a field may move into or out 
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import NamedTuple
 
 from engine import limits
@@ -93,6 +94,7 @@ def parse_spec(
     return _field_spec(btf, kind, root, start, raw, flexible)
 
 
+@lru_cache(maxsize=4096)
 def parse_indices(access: str) -> tuple[int, ...]:
     """Split an access string as scanf would; raises Refusal EINVAL or E2BIG."""
     found: list[int] = []

@@ -13,6 +13,7 @@ from engine.core.kinds import CoreReloKind
 from engine.core.policy import LoaderPolicy
 from engine.core.refusal import ERRNO_NUMBERS
 from engine.core.result import LoaderError, OutcomeWord, Relocation
+from engine.core.spec import AccessSpec
 from engine.core.trace import Step
 from engine.core.values import U32, U64
 from engine.elf.programs import Function
@@ -106,6 +107,15 @@ def finished(
             trace=tuple(steps),
         )
     )
+
+
+def written_path(run: Run, local: AccessSpec) -> str:
+    """A path through the object's types in words, written once per object."""
+    paths: dict[object, str] = run.local_btf.caches.setdefault("core.paths", {})
+    key = (local.kind, local.root_id, local.raw)
+    if key not in paths:
+        paths[key] = local.path
+    return paths[key]
 
 
 def written(insns: Sequence[Insn], slot: int) -> int | None:
