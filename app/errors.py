@@ -34,6 +34,7 @@ STATUS: Final[Mapping[str, int]] = {
     "loader-missing": 422,
     "loader-unknown": 422,
     "stage-not-supported": 422,
+    "relocation-unknown": 404,
     # what the analysis found wrong with the input
     "compile-failed": 422,
     "clang-missing": 422,

@@ -133,10 +133,11 @@ def _fixes(told: Sequence[tuple[Near, Told]], *, guarded: bool) -> tuple[FixView
         for fix in one.fixes:
             if not (guarded and fix.kind in _GUARDS):
                 found.setdefault((fix.kind, fix.title), fix)
-    return tuple(_fix(fix) for fix in list(found.values())[:FIXES])
+    return tuple(fix_view(fix) for fix in list(found.values())[:FIXES])
 
 
-def _fix(fix: Fix) -> FixView:
+def fix_view(fix: Fix) -> FixView:
+    """Give a piece of advice with its C in colours."""
     snippet = fix.snippet
     text = snippet.code.expandtabs(4).rstrip() if snippet else ""
     return FixView(
