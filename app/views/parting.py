@@ -20,11 +20,13 @@ class Parting:
 
     rows    slots before relocation at which not all loaders write the same
     starts  where each run of such slots begins, at most KEPT of them
+    same    all columns hold the same bytes
     """
 
     sentence: Prose
     rows: frozenset[int] = frozenset()
     starts: tuple[int, ...] = ()
+    same: bool = False
 
     @property
     def first(self) -> int | None:
@@ -50,7 +52,7 @@ def parting(sides: Sequence[tuple[str, FunctionResult | None]]) -> Parting | Non
     if not rows:
         same = "the same slot" if total == 1 else f"the same {total:,} slots"
         both = "both write" if len(names) == 2 else "all write"
-        return Parting(prose(f"{_and(names)} {both} {same}, byte for byte."))
+        return Parting(prose(f"{_and(names)} {both} {same}, byte for byte."), same=True)
     differ = count(len(rows), "slot differs", "slots differ")
     return Parting(
         prose(f"{_and(names)} part at slot {rows[0]}: {differ} of {total:,}."),

@@ -1,6 +1,7 @@
 // The keys of the bytecode table: from row to row, relocation to relocation, difference to
 // difference. Keys without Control or Alt do nothing while typing, and can be switched off.
 
+import { WORDS } from "./cards.js";
 import { pinnedRow, toggle } from "./links.js";
 import * as rows from "./rows.js";
 import { read, write } from "./storage.js";
@@ -51,7 +52,7 @@ async function difference(forward) {
 
 // Words in a row that have a card: left and right go through them.
 function word(row, forward) {
-  const words = [...row.querySelectorAll("td [data-card]")].filter((e) => e.checkVisibility());
+  const words = [...row.querySelectorAll(WORDS)].filter((e) => e.checkVisibility());
   const at = words.indexOf(document.activeElement);
   const next = words[at < 0 ? (forward ? 0 : words.length - 1) : at + (forward ? 1 : -1)];
   if (!next) return focus(row);
