@@ -83,6 +83,7 @@ def _parser(verb: str = "") -> argparse.ArgumentParser:
         "compile": _add_compile,
         "relocate": _add_relocate,
         "check": _add_check,
+        "verify": _add_verify,
         "matrix": _add_matrix,
         "explain": _add_explain,
         "log": _add_log,
@@ -154,6 +155,33 @@ def _add_check(verbs: _Verbs[_Parser]) -> None:
     )
     _add_compiler_options(check)
     check.set_defaults(module="check")
+
+
+def _add_verify(verbs: _Verbs[_Parser]) -> None:
+    verify = verbs.add_parser("verify", help="ask the real verifier of guest kernels, in VMs")
+    verify.add_argument("program", metavar="F.o|F.c")
+    for name, default in (("--kernel", "all guests"), ("--loader", "newest libbpf and cilium")):
+        verify.add_argument(
+            name, metavar="ID,...", action="append", default=[], help=f"default: {default}"
+        )
+    verify.add_argument(
+        "--program",
+        dest="names",
+        metavar="NAME,...",
+        action="append",
+        default=[],
+        help="only these",
+    )
+    verify.add_argument(
+        "--real", action="store_true", help="let the loaders themselves load it in the guest, too"
+    )
+    verify.add_argument("--log", type=int, choices=(1, 2), default=0, help="the verifier's log")
+    verify.add_argument(
+        "--run", metavar="FILE|zeros:N", help="run the programs on this input (BPF_PROG_TEST_RUN)"
+    )
+    verify.add_argument("--json", action="store_true", help="as JSON")
+    _add_compiler_options(verify)
+    verify.set_defaults(module="verify")
 
 
 def _add_matrix(verbs: _Verbs[_Parser]) -> None:

@@ -6,6 +6,7 @@ The pages come from `app.web`, which offers `router: APIRouter` and
     settings   app.settings.Settings
     workers    app.services.workers.Workers
     analyses   app.services.analyse.Analyses (bounded cache in front of the workers)
+    verifications  app.services.jobs.VerificationJobs; there while the application runs
     assets     app.assets.Assets; `assets.url("css/app.css")` for templates
 """
 
@@ -23,8 +24,11 @@ from app import handlers, web
 from app.api import router as api
 from app.assets import Assets
 from app.errors import AppError
+from app.jobs.registry import Jobs
 from app.middleware import BodyLimitMiddleware, HeadersMiddleware, HostMiddleware
 from app.services.analyse import Analyses
+from app.services.guests import opened_guests
+from app.services.jobs import VerificationJobs
 from app.services.workers import Workers
 from app.settings import Settings, load_settings
 from app.version import version
@@ -88,7 +92,13 @@ def _add_routes(app: FastAPI) -> None:
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     """Warm the workers up in the background; readiness does not wait for it."""
-    async with anyio.create_task_group() as tasks:
+    state, jobs = app.state, Jobs()
+    async with (
+        opened_guests(state.settings) as guests,
+        jobs.running(),
+        anyio.create_task_group() as tasks,
+    ):
+        state.verifications = VerificationJobs(jobs, guests, state.workers, state.settings)
         tasks.start_soon(_warm, app)
         yield
         tasks.cancel_scope.cancel()

@@ -1,0 +1,133 @@
+"""The real verifier's verdict: programs go to guest kernels, and their answers come back.
+
+A `Watcher` is told of each step: planned, place in line, started, result. What fails in a guest is
+a result; only what is wrong with the request is an exception.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final, Protocol
+
+import anyio
+
+from app.errors import AppError, from_engine
+from app.services.verification import (
+    Ask,
+    GuestKernel,
+    Planned,
+    VerifyRequest,
+    VerifyResult,
+)
+from app.services.verify_answer import failed, results_of
+from engine.errors import EngineError
+
+if TYPE_CHECKING:
+    from app.sandbox.vm.protocol import GuestAnswer, GuestRequest
+
+AT_ONCE: Final = 4
+"""Clones that one verification keeps busy; the pool has its own bound for all of them."""
+
+Planner = Callable[[VerifyRequest, Sequence[GuestKernel]], Awaitable[Planned]]
+Placed = Callable[[int], None]
+
+
+class Guests(Protocol):
+    """Where guest kernels are asked."""
+
+    def installed(self) -> tuple[GuestKernel, ...]:
+        """Guests that can be asked, oldest first."""
+
+    async def ask(self, kernel: str, request: GuestRequest, placed: Placed) -> GuestAnswer:
+        """Ask one clone of a guest; `placed` is told the place in line, 0 when it is its turn.
+
+        Raises AppError when the guest did not answer; cancelling it kills the clone.
+        """
+
+
+class Watcher:
+    """Is told what happens; the base class does not listen."""
+
+    def planned(self, planned: Planned) -> None:
+        """The work is prepared."""
+
+    def placed(self, ask: Ask, place: int) -> None:
+        """A clone's work waits at this place in line."""
+
+    def started(self, ask: Ask) -> None:
+        """A clone has its work."""
+
+    def result(self, index: int, result: VerifyResult) -> None:
+        """One result is there; `index` is its place among all."""
+
+
+async def verify(
+    request: VerifyRequest, guests: Guests, planner: Planner, watcher: Watcher | None = None
+) -> tuple[VerifyResult, ...]:
+    """Send programs to guest kernels and give all results, by guest, loader, then program.
+
+    Raises AppError for what is wrong with the request; a guest that fails is a result.
+    """
+    watcher = watcher or Watcher()
+    try:
+        planned = await planner(request, guests.installed())
+    except EngineError as error:
+        raise from_engine(error) from None
+    watcher.planned(planned)
+    places = {place: index for index, place in enumerate(planned.order)}
+    found: dict[int, VerifyResult] = {}
+
+    def keep(results: Iterable[VerifyResult]) -> None:
+        for result in results:
+            index = places[result.subject.place]
+            found[index] = result
+            watcher.result(index, result)
+
+    keep(planned.settled)
+    limiter = anyio.CapacityLimiter(AT_ONCE)
+    async with anyio.create_task_group() as tasks:
+        for ask in planned.asks:
+            tasks.start_soon(_answer, ask, guests, watcher, limiter, keep)
+    return tuple(found[index] for index in sorted(found))
+
+
+async def _answer(
+    ask: Ask,
+    guests: Guests,
+    watcher: Watcher,
+    limiter: anyio.CapacityLimiter,
+    keep: Callable[[Iterable[VerifyResult]], None],
+) -> None:
+    async with limiter:
+        keep(await _ask(ask, guests, watcher))
+
+
+async def _ask(ask: Ask, guests: Guests, watcher: Watcher) -> tuple[VerifyResult, ...]:
+    """Ask one clone; where it fails with several programs, each gets a clone of its own."""
+
+    def placed(place: int) -> None:
+        if place:
+            watcher.placed(ask, place)
+        else:
+            watcher.started(ask)
+
+    try:
+        answer = await guests.ask(ask.guest.id, ask.request, placed)
+    except AppError as error:
+        if len(ask.subjects) == 1 or error.code in ("server-busy", "guest-missing"):
+            return tuple(failed(ask, error))
+        results = [await _ask(part, guests, watcher) for part in _alone(ask)]
+        return tuple(result for part in results for result in part)
+    return tuple(results_of(ask, answer))
+
+
+def _alone(ask: Ask) -> Iterable[Ask]:
+    """The same with a clone for each program; maps stay, so that indexes do."""
+    for number, subject in enumerate(ask.subjects):
+        problem = ask.run_errors.get(number)
+        yield Ask(
+            (subject,),
+            replace(ask.request, programs=(ask.request.programs[number],)),
+            {0: problem} if problem else {},
+        )
