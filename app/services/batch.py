@@ -16,6 +16,7 @@ import json
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final, Generic, TypeVar
 
@@ -215,9 +216,14 @@ def _program(
 ) -> Answer:
     return {
         "section": section,
-        "insns": [encode_insn(insn, order).hex() for insn in insns or ()],
+        "insns": [_hex(insn, order) for insn in insns or ()],
         "error": _error(error),
     }
+
+
+@lru_cache(maxsize=16_384)
+def _hex(insn: Insn, order: ByteOrder) -> str:
+    return encode_insn(insn, order).hex()
 
 
 def _error(error: LoaderError | None) -> dict[str, str] | None:

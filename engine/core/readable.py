@@ -49,8 +49,9 @@ def unreadable(
     prepared: PreparedObject, target: Target, policy: LoaderPolicy
 ) -> LoaderError | None:
     """The error with which this loader version refuses the object or the target, if it does."""
-    for text in _object_faults(prepared, policy):
-        return LoaderError(policy.object_btf_error, text)
+    fault = _object_fault(prepared, policy)
+    if fault is not None:
+        return LoaderError(policy.object_btf_error, fault)
     if prepared.btf is None or (policy.target_read_late and not prepared.ext.core_relos):
         return None
     return unreadable_target(target, policy)
@@ -69,6 +70,19 @@ def unreadable_notes(target: Target, policy: LoaderPolicy) -> Iterator[str]:
     newer = first_newer(target.btf, policy.newest_kind)
     if newer is not None and policy.newer_kind_note:
         yield policy.newer_kind_note.format(*newer)
+
+
+def _object_fault(prepared: PreparedObject, policy: LoaderPolicy) -> str | None:
+    """The first fault of the object, looked for once: each linked program asks again."""
+    if prepared.btf is None:
+        return next(_object_faults(prepared, policy), None)
+    known: dict[int, tuple[LoaderPolicy, object, str | None]]
+    known = prepared.btf.caches.setdefault("core.faults", {})
+    found = known.get(id(policy))
+    if found is None or found[0] is not policy or found[1] is not prepared.functions:
+        fault = next(_object_faults(prepared, policy), None)
+        found = known[id(policy)] = policy, prepared.functions, fault
+    return found[2]
 
 
 def _object_faults(prepared: PreparedObject, policy: LoaderPolicy) -> Iterator[str]:
