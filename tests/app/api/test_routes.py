@@ -91,7 +91,7 @@ def test_page_describes_every_route_and_needs_nothing_from_elsewhere(client: Tes
     assert page.inline == 0
     assert [url for url in page.loads if not url.startswith(("/static/", "#"))] == []
     assert page.links - page.ids == set()
-    described = set(re.findall(r"<code>((?:GET|POST) /[^<]*)</code>", response.text))
+    described = set(re.findall(r"<code>((?:GET|POST|DELETE) /[^<]*)</code>", response.text))
     openapi = client.get("/openapi.json").json()
     routes = {
         f"{method.upper()} {path}" for path, item in openapi["paths"].items() for method in item
