@@ -5,6 +5,7 @@
     refs          who refers to whom, of one kernel: 0.4 s and 1 MB
     prints        a number for each name of one kernel: some seconds, 0.5 MB
     difference    the names that two kernels differ in: 0.5 s
+    health        what is wrong with one kernel: some seconds
 
 The functions here block, and may build; a server calls `ready` first and has a worker build what
 is missing (`build`).
@@ -12,6 +13,8 @@ is missing (`build`).
 
 from __future__ import annotations
 
+import asyncio
+import json
 from collections import OrderedDict
 from collections.abc import Callable
 from hashlib import sha256
@@ -20,6 +23,7 @@ from threading import RLock
 from typing import TYPE_CHECKING, Final, Literal, TypeVar, cast
 
 from app.services.analyse import catalog
+from app.services.kernels import show_kernel
 from app.settings import Settings
 from engine.btf import backrefs, names
 from engine.btf.backrefs import Backrefs, backrefs_of, open_backrefs
@@ -32,7 +36,7 @@ if TYPE_CHECKING:
     from app.services.workers import Workers
 
 T = TypeVar("T")
-What = Literal["names", "all-names", "refs", "prints", "difference"]
+What = Literal["names", "all-names", "refs", "prints", "difference", "health"]
 
 _KEPT: Final = 12
 """Files kept open in one process, about 1 MB of memory each."""
@@ -42,6 +46,7 @@ _VERSIONS: Final[dict[What, int]] = {
     "refs": backrefs.VERSION,
     "prints": fingerprints.VERSION * 100 + names.VERSION,
     "difference": fingerprints.VERSION * 100 + names.VERSION,
+    "health": 1,
 }
 _open: OrderedDict[Path, object] = OrderedDict()
 _lock = RLock()
@@ -102,6 +107,26 @@ def differing(settings: Settings, before: str, after: str) -> Names:
     return _opened(settings, "difference", (before, after), build, open_names)
 
 
+def health(settings: Settings, kernel: str) -> tuple[str, ...]:
+    """Give a sentence for each thing that is wrong with one kernel."""
+
+    def build() -> bytes:
+        return json.dumps(show_kernel(catalog(settings), kernel).problems).encode()
+
+    return _opened(
+        settings, "health", (kernel,), build, lambda data: tuple(json.loads(bytes(data)))
+    )
+
+
+def known_health(settings: Settings) -> dict[str, tuple[str, ...]]:
+    """Give the same for all kernels that were looked at before."""
+    return {
+        kernel: health(settings, kernel)
+        for kernel in all_kernels(settings)
+        if not missing(settings, "health", (kernel,))
+    }
+
+
 def _build(settings: Settings, what: What, kernels: tuple[str, ...]) -> None:
     """Build one file, and those it is made of; runs in a worker."""
     if what == "names":
@@ -112,6 +137,8 @@ def _build(settings: Settings, what: What, kernels: tuple[str, ...]) -> None:
         references(settings, *kernels)
     elif what == "prints":
         prints(settings, *kernels)
+    elif what == "health":
+        health(settings, *kernels)
     else:
         differing(settings, *kernels)
 
@@ -139,6 +166,27 @@ async def build(
     """Have workers build what is missing, one file at a time."""
     for step in missing(settings, what, kernels):
         await workers.run(_build, settings, *step)
+
+
+_building: dict[tuple[Path, tuple[str, ...]], asyncio.Task[None]] = {}
+
+
+async def begin(
+    workers: Workers, settings: Settings, kernels: tuple[str, str]
+) -> tuple[What, tuple[str, ...]] | None:
+    """Begin to compare two kernels, without waiting; give the next step, None when it is done.
+
+    Raises what went wrong with the comparison that an earlier call began.
+    """
+    steps = missing(settings, "difference", kernels)
+    key = (settings.cache_dir, kernels)
+    task = _building.get(key)
+    if task is not None and task.done():
+        del _building[key]
+        task.result()
+    elif steps and task is None:
+        _building[key] = asyncio.create_task(build(workers, settings, "difference", kernels))
+    return steps[0] if steps else None
 
 
 def _opened(

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Final
 
 from app.errors import AppError
 from engine.btf.decode import Btf
-from engine.explain.type_diff import PartChange, Shape, diff_shapes, pairs, shapes
+from engine.btf.kinds import BtfKind
+from engine.errors import EngineError
+from engine.explain.type_diff import PartChange, Shape, diff_shapes, pairs, shape_of, shapes
 from engine.kernels.catalog import Catalog
+
+ShapesOf = Callable[[Btf], tuple[Shape, ...]]
+"""Finds the types in question in one kernel."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +38,7 @@ class Step:
 
     previous  "" for the first kernel of an architecture
     diffs     only types that changed, came or went
+    shapes    the types as they are there
     """
 
     kernel: str
@@ -38,6 +46,7 @@ class Step:
     types: int
     previous: str = ""
     diffs: tuple[TypeDiff, ...] = ()
+    shapes: tuple[Shape, ...] = ()
 
 
 def find_types(btf: Btf, wanted: str) -> tuple[Shape, ...]:
@@ -92,22 +101,61 @@ def diff_type(catalog: Catalog, wanted: str, before: str, after: str) -> tuple[T
 
 def type_history(catalog: Catalog, wanted: str) -> tuple[Step, ...]:
     """Follow a type over all kernels, each architecture for itself, in the catalog's order."""
+    steps = history(catalog, lambda btf: shapes(btf, wanted))
+    if not any(step.types for step in steps):
+        raise unknown_type(wanted, [catalog.btf(s.id) for s in catalog.snapshots()][-1:])
+    return steps
+
+
+def history(catalog: Catalog, shapes_of: ShapesOf) -> tuple[Step, ...]:
+    """Follow whatever `shapes_of` finds; each step says what differs from the one before it."""
     steps = []
     last: dict[str, tuple[str, tuple[Shape, ...]]] = {}
     for snapshot in catalog.snapshots():
         arch = snapshot.arch or ""
-        found = shapes(catalog.btf(snapshot.id), wanted)
+        found = shapes_of(catalog.btf(snapshot.id))
         previous = last.get(arch)
         if previous is None:
-            steps.append(Step(snapshot.id, arch, len(found)))
+            steps.append(Step(snapshot.id, arch, len(found), shapes=found))
         else:
             diffs = tuple(
                 diff
                 for diff in _diffs(previous[1], found)
                 if diff.changes or diff.before is None or diff.after is None
             )
-            steps.append(Step(snapshot.id, arch, len(found), previous[0], diffs))
+            steps.append(Step(snapshot.id, arch, len(found), previous[0], diffs, found))
         last[arch] = snapshot.id, found
-    if not any(step.types for step in steps):
-        raise unknown_type(wanted, [catalog.btf(s.id) for s in catalog.snapshots()][-1:])
     return tuple(steps)
+
+
+def named(btf: Btf, name: str, kind: str = "") -> tuple[Shape, ...]:
+    """The types of exactly this name, of one kind or of all; damaged ones are left out.
+
+    Unlike `engine.explain.type_diff.shapes` it takes names with blanks in them. Without a kind a
+    definition leaves out forward declarations.
+    """
+    found = []
+    for type_id in btf.ids_named(name):
+        if btf.kind(type_id) in _SHOWN and kind in ("", kind_word(btf.kind(type_id))):
+            try:
+                found.append(shape_of(btf, type_id))
+            except EngineError:
+                continue
+    best = [shape for shape in found if shape.kind is not BtfKind.FWD]
+    return tuple(best or found)
+
+
+def compare_named(before: Btf, after: Btf, name: str) -> tuple[TypeDiff, ...]:
+    """The types of exactly this name on two kernels, paired."""
+    return _diffs(named(before, name), named(after, name))
+
+
+def kind_word(kind: BtfKind) -> str:
+    """A kind as C says it: both kinds of enum are `enum`."""
+    return "enum" if kind is BtfKind.ENUM64 else kind.word
+
+
+_SHOWN: Final = frozenset(
+    {BtfKind.STRUCT, BtfKind.UNION, BtfKind.ENUM, BtfKind.ENUM64, BtfKind.TYPEDEF, BtfKind.FWD}
+    | {BtfKind.INT, BtfKind.FLOAT, BtfKind.FUNC, BtfKind.VAR}
+)

@@ -57,10 +57,11 @@ def _diff(diff: TypeDiff) -> Iterator[str]:
         return
     yield f"  {diff.words}: {count(len(diff.changes), 'change')}"
     for change in diff.changes:
-        yield f"    {_change(change)}"
+        yield f"    {change_text(change)}"
 
 
-def _change(change: PartChange) -> str:
+def change_text(change: PartChange) -> str:
+    """One difference as a line: `+ cpu: int, 4 bytes at byte 16`."""
     sign = _SIGNS.get(change.kind, "~")
     before, after = change.before, change.after
     if before is None or after is None:

@@ -76,9 +76,7 @@ def _after(holder: BtfType, step: _Step) -> Iterator[Pointer | _Step]:
     if kind in _NAMELESS:
         yield on
     elif kind is BtfKind.PTR:
-        yield replace(
-            on, how="by pointer" if step.how != "through a function pointer" else step.how
-        )
+        yield replace(on, how="by pointer")
     elif kind is BtfKind.ARRAY:
         yield replace(on, how="in an array" if step.how == "by value" else step.how)
     elif kind is BtfKind.FUNC_PROTO:
