@@ -37,32 +37,41 @@ class Machine:
     def __init__(self, ram: int, command: Command, *, inherit: Sequence[int] = ()) -> None:
         """Start QEMU; `ram` and what `inherit` names stay the caller's file descriptors."""
         self._closed = False
-        self.area = Area()
-        serial, its_serial = socket.socketpair()
-        qmp, its_qmp = socket.socketpair()
-        with its_serial, its_qmp:
-            serial.setblocking(False)
-            qmp.setblocking(False)
-            self._serial, self._qmp_socket = serial, qmp
-            self._complaints = os.memfd_create("coreplay-stderr", os.MFD_CLOEXEC)
-            wires = Wires(ram, self.area.fd, its_serial.fileno(), its_qmp.fileno())
-            self._process = subprocess.Popen(
-                list(command(wires)),
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=self._complaints,
-                env=_ENVIRONMENT,
-                cwd="/",
-                pass_fds=(*wires.all, *inherit),
-                start_new_session=True,
-            )
-        self.qmp = Qmp(qmp)
         self._heard = bytearray()
+        with contextlib.ExitStack() as unless_started:
+            self.area = Area()
+            unless_started.callback(self.area.close)
+            self._complaints = os.memfd_create("coreplay-stderr", os.MFD_CLOEXEC)
+            unless_started.callback(os.close, self._complaints)
+            self._serial, its_serial = _wire(unless_started)
+            self._qmp_socket, its_qmp = _wire(unless_started)
+            with its_serial, its_qmp:
+                wires = Wires(ram, self.area.fd, its_serial.fileno(), its_qmp.fileno())
+                self._process = self._start(command(wires), (*wires.all, *inherit))
+            self._release = unless_started.pop_all().close
+        self.qmp = Qmp(self._qmp_socket)
+
+    def _start(self, command: Sequence[str], fds: Sequence[int]) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            list(command),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=self._complaints,
+            env=_ENVIRONMENT,
+            cwd="/",
+            pass_fds=fds,
+            start_new_session=True,
+        )
 
     @property
     def pid(self) -> int:
         """The process of the jail, an ancestor of QEMU."""
         return self._process.pid
+
+    @property
+    def alive(self) -> bool:
+        """Whether it still runs or stands still."""
+        return not self._closed and self._process.poll() is None
 
     async def wait_for_guest(self) -> Status:
         """Wait until the guest has served the present request, or is ready for its first.
@@ -76,7 +85,7 @@ class Machine:
             except OSError:
                 more = b""
             if not more:
-                raise self._died()
+                raise self.died()
             self._heard += more
             if len(self._heard) > SERIAL_BYTES:
                 raise AppError(
@@ -86,7 +95,8 @@ class Machine:
                 )
         return status
 
-    def _died(self) -> AppError:
+    def died(self) -> AppError:
+        """Give the error for a guest that ended by itself, with the kernel's last words."""
         panic = re.search(rb"Kernel panic - not syncing: ([^\r\n]{1,200})", bytes(self._heard))
         if panic:
             said = panic[1].decode("ascii", "replace")
@@ -137,11 +147,13 @@ class Machine:
             with contextlib.suppress(ProcessLookupError):
                 self._process.kill()
 
-    def _release(self) -> None:
-        self._serial.close()
-        self._qmp_socket.close()
-        os.close(self._complaints)
-        self.area.close()
+
+def _wire(unless_started: contextlib.ExitStack) -> tuple[socket.socket, socket.socket]:
+    """Give our end, which does not block, and QEMU's end."""
+    ours, its = socket.socketpair()
+    unless_started.callback(ours.close)
+    ours.setblocking(False)
+    return ours, its
 
 
 async def _ended(process: subprocess.Popen[bytes]) -> None:

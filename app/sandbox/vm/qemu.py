@@ -25,6 +25,8 @@ from app.sandbox.mounts import bind_arguments, prlimit_path, runtime_arguments
 Accelerator = Literal["kvm", "tcg"]
 
 QEMU: Final = "qemu-system-x86_64"
+MACHINE: Final = "pc,usb=off,smbus=off,hpet=off,vmport=off,i8042=off"
+"""Each device left out saves a millisecond or two of every start."""
 RAM_BYTES: Final = 192 << 20
 AREA_BYTES: Final = 64 << 20
 COMMAND_LINE: Final = (
@@ -77,7 +79,7 @@ def _machine(wires: Wires, accelerator: Accelerator, *, share: bool) -> list[str
     return [
         *_jailed(kvm=not tcg),
         *(prlimit_path(), *_LIMITS, "--"),
-        *(qemu_path(), "-M", "pc", "-smp", "1", "-m", f"{RAM_BYTES + AREA_BYTES >> 20}M"),
+        *(qemu_path(), "-M", MACHINE, "-smp", "1", "-m", f"{RAM_BYTES + AREA_BYTES >> 20}M"),
         *("-accel", "tcg,tb-size=64" if tcg else "kvm", "-cpu", "max" if tcg else "host"),
         *("-object", f"{ram},share={'on' if share else 'off'}"),
         *("-object", f"{area},share=on"),
