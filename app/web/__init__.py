@@ -4,7 +4,17 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from app.web import analyse, docs, home, kernel_diff, kernels, loaders, relocation, types
+from app.web import (
+    analyse,
+    cards,
+    docs,
+    home,
+    kernel_diff,
+    kernels,
+    loaders,
+    relocation,
+    types,
+)
 from app.web.errors import render_error
 
 __all__ = ["render_error", "router"]
@@ -14,6 +24,7 @@ router.include_router(home.router)
 router.include_router(analyse.router)
 router.include_router(loaders.router)
 router.include_router(docs.router)
+router.include_router(cards.router)
 router.include_router(kernel_diff.router)
 router.include_router(kernels.router)
 router.include_router(types.router)
