@@ -16,7 +16,13 @@ from app.services.jobs import Job, Results, VerificationJobs
 from app.services.verification import VerifyResult
 from app.views.verify_json import api_row
 
-router = APIRouter(tags=["jobs"], responses={404: {"model": ErrorOut, "description": "No job."}})
+router = APIRouter(
+    tags=["jobs"],
+    responses={
+        404: {"model": ErrorOut, "description": "No job."},
+        422: {"model": ErrorOut, "description": "A number is none."},
+    },
+)
 
 
 class VerifyResultOut(BaseModel):

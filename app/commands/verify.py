@@ -98,7 +98,7 @@ async def _verify(
             print_diagnostics(planned.compile.diagnostics)
         return planned
 
-    async with opened_guests(settings) as guests:
+    async with opened_guests(settings, keep=0) as guests:
         return await verify(request, guests, plan, _Progress() if sys.stderr.isatty() else None)
 
 

@@ -28,8 +28,9 @@ INPUT_BYTES: Final = 64 << 10
 
 @dataclass(frozen=True, slots=True)
 class GuestKernel:
-    """A guest kernel that is installed; its types are in the catalog under the same id.
+    """A guest kernel that is installed.
 
+    catalog       the id of its types in the catalog, often the same
     version_code  KERNEL_VERSION(a, b, c) of the running guest; 0 where it is not known
     options       its .config by name; empty where it is not known
     """
@@ -37,6 +38,7 @@ class GuestKernel:
     id: str
     release: str
     series: str
+    catalog: str
     version_code: int = 0
     options: Mapping[str, str] = field(default_factory=dict)
 

@@ -28,8 +28,8 @@ def results_of(ask: Ask, answer: GuestAnswer) -> Iterator[VerifyResult]:
     for number, (subject, program) in enumerate(zip(ask.subjects, answer.programs, strict=True)):
         run = answer.test_runs[number] if number < len(answer.test_runs) else None
         if program.step not in (Step.DONE, Step.LOAD):
-            problem = _map_problem(ask, answer)
-            yield VerifyResult(subject, errno=program.errno, code="map-failed", log=problem)
+            words = _map_problem(ask, answer)
+            yield VerifyResult(subject, errno=program.errno, code="map-failed", log=words)
             continue
         yield VerifyResult(
             subject,

@@ -73,7 +73,7 @@ def _judges(word: str, guests: Sequence[GuestKernel], known: Catalog) -> Iterato
     if word == ALL:
         yield from (Judge(guest.id, guest) for guest in guests)
         return
-    exact = [guest for guest in guests if word in (guest.id, guest.release)]
+    exact = [guest for guest in guests if word in (guest.id, guest.release, guest.catalog)]
     series = [guest for guest in guests if guest.series == word]
     if exact or series:
         yield Judge(word, (exact or series)[-1])
@@ -157,7 +157,7 @@ def _check(request: VerifyRequest, settings: Settings, kernels: int, loaders: in
 
 
 def _compiled(request: VerifyRequest, judges: Sequence[Judge], known: Catalog) -> CompileResult:
-    first = judges[0].guest.id
+    first = judges[0].guest.catalog
     asked = replace(request.program, kernels=(first,), byte_order="little")
     return compile_source(asked, known.btf)
 
@@ -183,7 +183,7 @@ class _Run:
         self.request = request
         self.settled: list[VerifyResult] = []
         guest = judge.guest
-        target = Target(known.btf(guest.id))
+        target = Target(known.btf(guest.catalog))
         linked = link_object(prepared, target, policy)
         facts = Guest(guest.release, guest.version_code, options=guest.options)
         self.plan = plan_object(prepared, linked, target, policy, facts)

@@ -27,7 +27,7 @@ def guests(monkeypatch: pytest.MonkeyPatch) -> FakeGuests:
     fake = FakeGuests()
 
     @asynccontextmanager
-    async def opened(settings: object) -> AsyncIterator[FakeGuests]:
+    async def opened(settings: object, *, keep: int) -> AsyncIterator[FakeGuests]:
         yield fake
 
     monkeypatch.setattr(guests_module, "opened_guests", opened)

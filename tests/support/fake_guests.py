@@ -21,8 +21,8 @@ from app.sandbox.vm.protocol import (
 from app.services.verification import GuestKernel
 from app.services.verify import Placed
 
-GUEST_61 = GuestKernel("6.1.0-56-amd64", "6.1.0-56-amd64", "6.1", 0x060192)
-GUEST_510 = GuestKernel("5.10.0-46-amd64", "5.10.0-46-amd64", "5.10", 0x050AFB)
+GUEST_61 = GuestKernel("6.1.0-56-amd64", "6.1.0-56-amd64", "6.1", "6.1.0-56-amd64", 0x060192)
+GUEST_510 = GuestKernel("5.10.0-46-amd64", "5.10.0-46-amd64", "5.10", "5.10.0-46-amd64", 0x050AFB)
 
 REFUSAL = (
     b"0: (85) call unknown#195896080\ninvalid func unknown#195896080\n"

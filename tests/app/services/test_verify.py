@@ -110,7 +110,9 @@ def test_guests_are_found(catalog: Catalog, word: str, guest: str, differs: bool
 
 
 def test_another_build_of_the_series_is_told(catalog: Catalog):
-    cloud = GuestKernel("6.1.0-57-cloud-amd64", "6.1.0-57-cloud-amd64", "6.1")
+    cloud = GuestKernel(
+        "6.1.0-57-cloud-amd64", "6.1.0-57-cloud-amd64", "6.1", "6.1.0-57-cloud-amd64"
+    )
     (judge,) = choose_guests(["6.1.0-56-amd64"], [GUEST_510, cloud], catalog)
     assert (judge.asked, judge.guest) == ("6.1.0-56-amd64", cloud)
     assert "6.1.0-56-amd64 was chosen; the kernel that judges is 6.1.0-57-cloud" in judge.note

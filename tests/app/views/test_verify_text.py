@@ -10,7 +10,7 @@ from app.services.verification import GuestKernel, Judge, SlotSource, Subject, V
 from app.views.verify_json import api_row, result_row
 from app.views.verify_text import agrees, relocation_at, source_at, verify_text
 
-GUEST = GuestKernel("6.1.0-57-cloud-amd64", "6.1.0-57-cloud-amd64", "6.1")
+GUEST = GuestKernel("6.1.0-57-cloud-amd64", "6.1.0-57-cloud-amd64", "6.1", "6.1.0-57-cloud-amd64")
 SOURCES = (
     SlotSource(0, "prog", "/src/a.c", 10, "int prog(void *ctx)"),
     SlotSource(3, "prog", "/src/a.c", 12, "v = value();", 1, "enum e::A", "poisoned"),
