@@ -12,6 +12,7 @@ from app.web import (
     kernel_diff,
     kernels,
     loaders,
+    log,
     relocation,
     types,
 )
@@ -23,9 +24,11 @@ router = APIRouter()
 router.include_router(home.router)
 router.include_router(analyse.router)
 router.include_router(loaders.router)
+router.include_router(log.router)
 router.include_router(docs.router)
-router.include_router(cards.router)
 router.include_router(kernel_diff.router)
 router.include_router(kernels.router)
 router.include_router(types.router)
+router.include_router(cards.router)
 router.include_router(relocation.router)
+router.include_router(graph.router)

@@ -24,7 +24,7 @@ async def analyse(request: Request) -> Response:
     asked = await read_form(request)
     response = await _answer(request, asked)
     if is_partial(request) and response.status_code < 500:
-        show_url(request, response, asked.choices.url())
+        show_url(request, response, asked.choices.url(), step=not asked.auto)
     return response
 
 

@@ -21,8 +21,8 @@ def is_partial(request: Request) -> bool:
     return headers.get(REQUEST) == "true" and headers.get(REQUEST_TYPE) == "partial"
 
 
-def show_url(request: Request, response: Response, url: str) -> None:
+def show_url(request: Request, response: Response, url: str, *, step: bool = True) -> None:
     """Put `url` in the address bar: a new step in the history if it is another address."""
     current = urlsplit(request.headers.get(CURRENT_URL, ""))
     here = f"{current.path}?{current.query}"
-    response.headers[REPLACE_URL if url == here else PUSH_URL] = url
+    response.headers[REPLACE_URL if url == here or not step else PUSH_URL] = url

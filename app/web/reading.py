@@ -36,6 +36,8 @@ class Asked:
     object: bytes | None = None
     named: str = ""
     others: tuple[tuple[str, str], ...] = ()
+    auto: bool = False
+    """Sent because someone stopped typing: no step in the history of its own."""
 
     @property
     def main(self) -> str:
@@ -99,16 +101,18 @@ async def read_form(request: Request) -> Asked:
     chosen = read_choices(fields)
     source = normalise(dict(fields).get("source", "")) + "\n"
     named, others = _names(fields)
+    auto = dict(fields).get("auto") == "1"
     if data is not None and not data.startswith(ELF_MAGIC) and name.endswith((".c", ".h")):
         source, data = normalise(data.decode("utf-8", "replace")) + "\n", None
     if data is not None:
         chosen = replace(chosen, example="", draft="", object=name or "object")
-        return Asked(chosen, source, data, named, others)
+        return Asked(chosen, source, data, named, others, auto)
     example = None if others else example_of(source)
     if example is not None and named in ("", MAIN, example.file):
-        return Asked(replace(chosen, object="", example=example.id, draft=""), source)
-    draft = draft_id(source, named, others)
-    return Asked(replace(chosen, object="", example="", draft=draft), source, None, named, others)
+        chosen = replace(chosen, object="", example=example.id, draft="")
+        return Asked(chosen, source, auto=auto)
+    chosen = replace(chosen, object="", example="", draft=draft_id(source, named, others))
+    return Asked(chosen, source, None, named, others, auto)
 
 
 def _names(fields: Sequence[tuple[str, str]]) -> tuple[str, tuple[tuple[str, str], ...]]:

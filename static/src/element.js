@@ -4,6 +4,7 @@
 //   events   edit  {id, text}    the text of a file was changed in the editor
 //            leave {}            Escape was pressed with nothing left to close
 //            line  {line}        the pointer is over another line; null: over none
+//            caret {line}        the caret was moved to another line
 
 import { defaultKeymap, history, historyKeymap } from "@codemirror/commands";
 import { cpp } from "@codemirror/lang-cpp";
@@ -24,6 +25,19 @@ import { colours, look } from "./theme.js";
 
 const darkness = new Compartment();
 const naming = new Compartment();
+
+// What typing takes the place of: the selection, also where the editor has not heard of it yet.
+function replaced(event, view) {
+  const { main } = view.state.selection;
+  if (!main.empty) return main;
+  const over = event.getTargetRanges()[0] ?? view.root.getSelection?.();
+  const [start, end] = over && "anchorNode" in over
+    ? [[over.anchorNode, over.anchorOffset], [over.focusNode, over.focusOffset]]
+    : [[over?.startContainer, over?.startOffset], [over?.endContainer, over?.endOffset]];
+  if (!view.contentDOM.contains(start[0]) || !view.contentDOM.contains(end[0])) return main;
+  const places = [view.posAtDOM(...start), view.posAtDOM(...end)];
+  return { from: Math.min(...places), to: Math.max(...places) };
+}
 
 class CEditor extends HTMLElement {
   #view = null;
@@ -104,6 +118,7 @@ class CEditor extends HTMLElement {
     this.#view.dispatch({ effects: darkness.reconfigure(EditorView.darkTheme.of(dark)) });
   }
 
+  // The line of the caret, from 1.
   get caret() {
     return this.#view.state.doc.lineAt(this.#view.state.selection.main.head).number;
   }
@@ -165,8 +180,25 @@ class CEditor extends HTMLElement {
         keymap.of([...defaultKeymap, ...historyKeymap, ...searchKeymap, { key: "Escape", run: leave }]),
         EditorView.updateListener.of((update) => {
           if (update.docChanged) this.#say("edit", { id: this.#shown, text: update.state.doc.toString() });
+          else if (update.selectionSet && update.view.hasFocus) this.#say("caret", { line: this.caret });
         }),
         EditorView.domEventHandlers({
+          // Chromium would keep the look of what is typed over in a style attribute, which the
+          // page's policy refuses and reports: the text is put there by hand.
+          beforeinput: (event, view) => {
+            const text = event.data ?? event.dataTransfer?.getData("text/plain");
+            if (event.inputType !== "insertText" || text == null || event.isComposing) return false;
+            const { from, to } = replaced(event, view);
+            if (from === to) return false;
+            event.preventDefault();
+            view.dispatch({
+              changes: { from, to, insert: view.state.toText(text) },
+              selection: { anchor: from + text.replaceAll("\r\n", "\n").length },
+              userEvent: "input.type",
+              scrollIntoView: true,
+            });
+            return true;
+          },
           pointermove: (event, view) => {
             const block = view.lineBlockAtHeight(event.clientY - view.documentTop);
             this.#over(view.state.doc.lineAt(block.from).number);
