@@ -89,6 +89,7 @@ def _parser(verb: str = "") -> argparse.ArgumentParser:
         "log": _add_log,
         "kernels": _add_kernels,
         "btf": _add_btf,
+        "vm": _add_vm,
         "loaders": _add_loaders,
         "batch": _add_batch,
     }
@@ -296,6 +297,24 @@ def _add_btf(verbs: _Verbs[_Parser]) -> None:
         "--kernel", metavar="ID", action="append", required=True, help="twice: the old, the new"
     )
     show.add_argument("--module", dest="modules", metavar="NAME", help="of the kernel: its types")
+
+
+def _add_vm(verbs: _Verbs[_Parser]) -> None:
+    vm = verbs.add_parser("vm", help="the real kernels that can be asked, in virtual machines")
+    actions = vm.add_subparsers(metavar="ACTION", required=True, parser_class=_Parser)
+    add = actions.add_parser("add", help="add a kernel: from Debian's archive, or a package")
+    add.add_argument(
+        "what", metavar="SERIES|newest|ID|FILE", nargs="+", help="6.1, newest, a linux-image .deb"
+    )
+    listing = actions.add_parser("list", help="list them")
+    check = actions.add_parser("check", help="make the templates that are missing, ask each one")
+    check.add_argument("guest", metavar="ID", nargs="?", help="only this one")
+    remove = actions.add_parser("remove", help="forget one")
+    remove.add_argument("guest", metavar="ID")
+    for action, verb in ((add, "add"), (listing, "list"), (check, "check"), (remove, "remove")):
+        if verb != "remove":
+            action.add_argument("--json", action="store_true", help="as JSON")
+        action.set_defaults(module="vm", action=verb)
 
 
 def _add_loaders(verbs: _Verbs[_Parser]) -> None:
