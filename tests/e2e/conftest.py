@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from app.sandbox import clang, jail
 from tests.support.tree import ROOT
@@ -24,6 +24,7 @@ document.addEventListener("securitypolicyviolation", (event) => {
   console.error(`CSP: ${event.violatedDirective} ${event.blockedURI}`);
 });
 """
+expect.set_options(timeout=20_000)
 DESKTOP = {"width": 1440, "height": 900}
 
 
