@@ -63,6 +63,7 @@ class VerifyRequest:
               catalog (their series' guest judges) or `all`; its `loaders` ids or families
     programs  names of those that are sent; all when empty
     log_level 0 verdicts only, 1 or 2 with the verifier's log of that level
+    explain   where there is no log level, load what is refused again for a log of level 1
     input     for BPF_PROG_TEST_RUN; None: programs are not run
     real      the loaders themselves relocate and load inside the guest
     """
@@ -70,6 +71,7 @@ class VerifyRequest:
     program: AnalysisRequest
     programs: tuple[str, ...] = ()
     log_level: LogLevel = 0
+    explain: bool = True
     input: bytes | None = field(default=None, repr=False)
     real: bool = False
 

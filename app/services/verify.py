@@ -7,7 +7,7 @@ a result; only what is wrong with the request is an exception.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Protocol
 
 import anyio
@@ -87,47 +87,73 @@ async def verify(
     keep(planned.settled)
     limiter = anyio.CapacityLimiter(AT_ONCE)
     async with anyio.create_task_group() as tasks:
+        sender = _Sender(guests, watcher, explain=request.explain and not request.log_level)
         for ask in planned.asks:
-            tasks.start_soon(_answer, ask, guests, watcher, limiter, keep)
+            tasks.start_soon(sender.answer, ask, limiter, keep)
     return tuple(found[index] for index in sorted(found))
 
 
-async def _answer(
-    ask: Ask,
-    guests: Guests,
-    watcher: Watcher,
-    limiter: anyio.CapacityLimiter,
-    keep: Callable[[Iterable[VerifyResult]], None],
-) -> None:
-    async with limiter:
-        keep(await _ask(ask, guests, watcher))
+@dataclass(frozen=True, slots=True)
+class _Sender:
+    guests: Guests
+    watcher: Watcher
+    explain: bool
 
+    async def answer(
+        self,
+        ask: Ask,
+        limiter: anyio.CapacityLimiter,
+        keep: Callable[[Iterable[VerifyResult]], None],
+    ) -> None:
+        async with limiter:
+            keep(await self._ask(ask))
 
-async def _ask(ask: Ask, guests: Guests, watcher: Watcher) -> tuple[VerifyResult, ...]:
-    """Ask one clone; where it fails with several programs, each gets a clone of its own."""
+    async def _ask(self, ask: Ask) -> tuple[VerifyResult, ...]:
+        """Ask one clone; where it fails with several programs, each gets a clone of its own."""
 
-    def placed(place: int) -> None:
-        if place:
-            watcher.placed(ask, place)
-        else:
-            watcher.started(ask)
+        def placed(place: int) -> None:
+            if place:
+                self.watcher.placed(ask, place)
+            else:
+                self.watcher.started(ask)
 
-    try:
-        answer = await guests.ask(ask.guest.id, ask.request, placed)
-    except AppError as error:
-        if len(ask.subjects) == 1 or error.code in ("server-busy", "guest-missing"):
-            return tuple(failed(ask, error))
-        results = [await _ask(part, guests, watcher) for part in _alone(ask)]
-        return tuple(result for part in results for result in part)
-    return tuple(results_of(ask, answer))
-
-
-def _alone(ask: Ask) -> Iterable[Ask]:
-    """The same with a clone for each program; maps stay, so that indexes do."""
-    for number, subject in enumerate(ask.subjects):
-        problem = ask.run_errors.get(number)
-        yield Ask(
-            (subject,),
-            replace(ask.request, programs=(ask.request.programs[number],)),
-            {0: problem} if problem else {},
+        try:
+            answer = await self.guests.ask(ask.guest.id, ask.request, placed)
+        except AppError as error:
+            if len(ask.subjects) == 1 or error.code in ("server-busy", "guest-missing"):
+                return tuple(failed(ask, error))
+            parts = [_alone(ask, number) for number in range(len(ask.subjects))]
+            return tuple([result for part in parts for result in await self._ask(part)])
+        results = tuple(results_of(ask, answer))
+        if not self.explain:
+            return results
+        return tuple(
+            [
+                await self._explained(_alone(ask, number), result)
+                for number, result in enumerate(results)
+            ]
         )
+
+    async def _explained(self, ask: Ask, result: VerifyResult) -> VerifyResult:
+        """Fetch the log of a program that the kernel refused."""
+        if result.loaded is not False:
+            return result
+        (program,) = ask.request.programs
+        wanted = replace(program, log_level=1, test_run=None)
+        try:
+            request = replace(ask.request, programs=(wanted,))
+            answer = await self.guests.ask(ask.guest.id, request, lambda place: None)
+        except AppError:
+            return result  # the last words have to do
+        (again,) = results_of(replace(ask, request=request), answer)
+        return replace(result, log=again.log or result.log, log_truncated=again.log_truncated)
+
+
+def _alone(ask: Ask, number: int) -> Ask:
+    """The same for one program; maps stay, so that indexes do."""
+    problem = ask.run_errors.get(number)
+    return Ask(
+        (ask.subjects[number],),
+        replace(ask.request, programs=(ask.request.programs[number],)),
+        {0: problem} if problem else {},
+    )

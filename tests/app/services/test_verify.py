@@ -226,3 +226,10 @@ async def test_cancelling_stops_all_clones():
 
 def test_errnos_have_names():
     assert [errno_name(n) for n in (13, 524, 9999)] == ["EACCES", "ENOTSUPP", "9999"]
+
+
+@pytest.mark.parametrize(("explain", "levels"), [(True, [0, 1]), (False, [0])])
+async def test_what_is_refused_is_loaded_again_for_a_log(explain: bool, levels: list[int]):
+    guests = FakeGuests()
+    await results(asked("6.1", loaders=[CILIUM], explain=explain), guests)
+    assert [request.programs[0].log_level for _, request in guests.asked] == levels

@@ -116,3 +116,10 @@ def test_slots_lead_to_lines_and_relocations():
     assert row is not None
     assert row.relocation == 1
     assert relocation_at(SOURCES, 6) is None
+
+
+def test_the_report_of_newer_kernels_ends_with_its_headline():
+    log = "0: (95) exit\nR0 !read_ok\n\nVerification failed: Unreadable register\n\nReason:\n  x\n"
+    text = verify_text([replace(REFUSED, log=log)])
+    assert "| R0 !read_ok\n      | Verification failed: Unreadable register\n" in text
+    assert "Reason" not in text
