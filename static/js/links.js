@@ -64,10 +64,18 @@ function pin(element) {
 
 export const pinnedRow = () => [...pinned].find((element) => element.matches("tr.slot-row")) ?? null;
 
+function decoded(fragment) {
+  try {
+    return decodeURIComponent(fragment.slice(1));
+  } catch {
+    return ""; // a stray % sign
+  }
+}
+
 // The element that a fragment names: #row-3, #reloc-1, a slot in a column; #new-5 is slot 5 after
 // relocation in the first column that has it, whatever the loader is called.
 export function named(fragment) {
-  const id = decodeURIComponent(fragment.slice(1));
+  const id = decoded(fragment);
   const slot = /^new-(\d+)$/.exec(id);
   if (!slot) return id ? document.getElementById(id) : null;
   const cells = document.querySelectorAll(`#rows td.new[id$="-${slot[1]}"]`);
@@ -105,6 +113,7 @@ export function start() {
     toggle(row);
   });
   document.addEventListener("keydown", (event) => {
-    if (event.key === "Escape" && !event.defaultPrevented && location.hash) place("");
+    if (event.key !== "Escape" || event.defaultPrevented) return;
+    if (location.hash && !location.hash.startsWith("#s=")) place("");
   });
 }
