@@ -12,16 +12,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
+from app.services.graphs import Graph, GraphLook, graph_of
 from app.services.verdicts import FunctionId, function_id
 from engine.core.candidates import Target
 from engine.core.relocate import relocate_object
-from engine.errors import LimitExceeded
 from engine.explain.fixes import Fix, fixes
 from engine.explain.story import Story, tell
-from engine.flow.cfg import Cfg, function_cfgs
-from engine.flow.dot import to_dot
-from engine.flow.picture import Marks, marks_of
-from engine.flow.svg import draw
+from engine.flow.cfg import function_cfgs
+from engine.flow.overlay import overlay
+from engine.flow.picture import Marks, marks_of, picture_of
 from engine.flow.verdict import Verdict, judge
 from engine.loaders import policy_of
 from engine.loaders.attach import for_loader
@@ -36,8 +35,6 @@ if TYPE_CHECKING:
 
 STORIES: Final = 50
 """Relocations of one function that are told; the table has a row for each anyway."""
-DRAWN_BLOCKS: Final = 80
-"""Blocks of a graph that is drawn without being asked for."""
 _WORST: Final[Sequence[Answer]] = ("no", "maybe", "yes")
 
 
@@ -47,6 +44,8 @@ class CloseupRequest:
 
     numbers  relocations that are told, as they count in the section
     drawn    whether large graphs are drawn, too
+    view     graphs beside each other, laid over the one before, or as lists of blocks
+    dot      whether graphs are written as DOT, too
     """
 
     object: bytes = field(repr=False)
@@ -56,24 +55,14 @@ class CloseupRequest:
     modules: tuple[str, ...] = ()
     numbers: tuple[int, ...] = ()
     drawn: bool = False
+    view: GraphLook = "side"
+    dot: bool = False
 
     def digest(self) -> str:
         """Give a SHA-256 over everything that decides the answer, as 64 hex digits."""
-        known = json.dumps(
-            [self.kernel, self.loaders, self.function, self.modules, self.numbers, self.drawn]
-        )
+        how = [self.numbers, self.drawn, self.view, self.dot]
+        known = json.dumps([self.kernel, self.loaders, self.function, self.modules, *how])
         return hashlib.sha256(known.encode() + b"\0" + self.object).hexdigest()
-
-
-@dataclass(frozen=True, slots=True)
-class Graph:
-    """A control-flow graph: `svg`, or why there is none; `large` ones are drawn when asked."""
-
-    blocks: int
-    svg: str = ""
-    dot: str = ""
-    problem: str = ""
-    large: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,34 +108,40 @@ def look(
     """Look at one function; raises EngineError for what cannot be relocated at all."""
     before: Graph | None = None
     sides = []
-    for number, loader in enumerate(request.loaders):
+    for loader in request.loaders:
         policy = policy_of(loader)
         found = _Found.of(prepared, target, policy, request.function, release)
         graph = None
         if found.function is not None:
-            first, after = function_cfgs(found.function)
             order = prepared.obj.byte_order
-            if before is None:
-                before = _graph(first, Marks(), order, "cfg-old", drawn=request.drawn)
-            if after is not None:
-                prefix = f"cfg-c{number}"
-                marks = replace(found.marks, visited=None) if found.everything else found.marks
-                graph = _graph(after, marks, order, prefix, drawn=request.drawn)
+            if before is None and request.view != "over":
+                first = function_cfgs(found.function)[0]
+                before = graph_of(picture_of(first, Marks(), order), "cfg-old", request)
+            graph = _after(found, order, request, loader)
         told = dict(_told(found, prepared, target, policy, request.numbers))
         sides.append(Near(loader, graph, found.dead(), frozenset(found.path), found.reach, told))
     return Closeup(before, tuple(sides))
 
 
-def _graph(cfg: Cfg, marks: Marks, order: ByteOrder, prefix: str, *, drawn: bool) -> Graph:
-    blocks = len(cfg.blocks)
-    if blocks > DRAWN_BLOCKS and not drawn:
-        return Graph(blocks, large=True)
-    dot = to_dot(cfg, marks=marks, byte_order=order)
-    try:
-        svg = draw(cfg, marks=marks, byte_order=order, prefix=prefix)
-    except LimitExceeded as error:
-        return Graph(blocks, dot=dot, problem=error.message)
-    return Graph(blocks, svg, dot)
+def _after(found: _Found, order: ByteOrder, request: CloseupRequest, loader: str) -> Graph | None:
+    """Draw what a loader made of the function; None where it refused it."""
+    function = found.function
+    assert function is not None  # noqa: S101  # the caller asked
+    first, after = function_cfgs(function)
+    if after is None:
+        return None
+    marks = replace(found.marks, visited=None) if found.everything else found.marks
+    prefix = f"cfg-{_anchor(loader)}-{_anchor(request.kernel)}"
+    if request.view == "over":
+        picture = overlay(function, first, marks, order)
+        return None if picture is None else graph_of(picture, f"{prefix}-over", request)
+    origin = {now: slot for slot, now in enumerate(function.slot_map) if now is not None}
+    return graph_of(picture_of(after, marks, order, origin), prefix, request)
+
+
+def _anchor(name: str) -> str:
+    """A part of an element's id."""
+    return "".join(c if c.isascii() and c.isalnum() else "-" for c in name)
 
 
 @dataclass(slots=True)

@@ -1,19 +1,16 @@
-"""A closeup for the page: graphs to look at, stories to read, C to write instead."""
+"""A closeup for the page: stories to read, C to write instead."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
-from urllib.parse import quote
 
-from app.services.closeup import Closeup, Graph, Near, Told
+from app.services.closeup import Near, Told
 from app.views.highlight import Coloured, highlight
-from app.views.prose import Piece, Prose, count, loader_name
+from app.views.prose import Piece, Prose, loader_name
 from engine.explain.fixes import Fix
 
-DOT_BYTES: Final = 200_000
-"""Largest graph that a page carries for download."""
 FIXES: Final = 3
 _GUARDS: Final = frozenset({"guard", "enum-guard", "type-guard"})
 GUARDED: Final = "No path comes to what stands in its place: the guard does its work."
@@ -21,26 +18,6 @@ LOST: Final = (
     "{} writes one slot in place of two, and moves no jump. 0.13.1 keeps both slots; or move the "
     "value into a static function of its own, which no jump crosses."
 )
-
-
-class Drawing(str):
-    """SVG of engine.flow.svg, which escapes every name in it: templates take it as it is."""
-
-    __slots__ = ()
-
-    def __html__(self) -> str:
-        return str(self)
-
-
-@dataclass(frozen=True, slots=True)
-class GraphView:
-    """One control-flow graph: `svg`, else a sentence why it is not there."""
-
-    name: str
-    svg: Drawing
-    sentence: str
-    dot: str
-    large: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,24 +46,6 @@ class StoryView:
     steps: tuple[StepView, ...] = ()
     advice: tuple[str, ...] = ()
     fixes: tuple[FixView, ...] = ()
-
-
-def graph_views(closeup: Closeup) -> tuple[GraphView, ...]:
-    """Give the graph before relocation and one for each loader."""
-    views = [_graph("before relocation", closeup.before)] if closeup.before else []
-    views += [_graph(loader_name(side.loader), side.graph) for side in closeup.sides]
-    return tuple(views) if any(view.svg or view.large for view in views) else ()
-
-
-def _graph(name: str, graph: Graph | None) -> GraphView:
-    if graph is None:
-        return GraphView(name, Drawing(), "There is no code: the loader refuses it.", "", False)
-    sentence = graph.problem
-    if graph.large:
-        sentence = f"{count(graph.blocks, 'block')}: a large graph is drawn when asked for."
-    dot = graph.dot if len(graph.dot) <= DOT_BYTES else ""
-    link = f"data:text/vnd.graphviz;charset=utf-8,{quote(dot, safe='')}" if dot else ""
-    return GraphView(name, Drawing(graph.svg), sentence, link, graph.large)
 
 
 def story_view(number: int, sides: Sequence[Near], *, lost: Iterable[str] = ()) -> StoryView:

@@ -12,8 +12,8 @@ from app.services.verdicts import lack
 from app.views.aligned import Aligned, Text, aligned
 from app.views.bytecode import Bytecode, Side, bytecode, page_of
 from app.views.choices import Choices
-from app.views.closeup import GraphView, graph_views
 from app.views.failure import Remark, remarks_of
+from app.views.graph import GraphView, graph_views
 from app.views.headline import Headline, headline
 from app.views.lines import SourceLines
 from app.views.parting import Parting, parting

@@ -8,6 +8,7 @@ from app.web import (
     analyse,
     cards,
     docs,
+    graph,
     home,
     kernel_diff,
     kernels,

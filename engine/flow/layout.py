@@ -24,6 +24,9 @@ END_SIZE: Final = (104.0, 24.0)
 """Of the box that stands for the far end of an edge which is not drawn as a whole."""
 ROWS_CROSSED: Final = 1_500
 """Rows that all edges together may pass; the time of the layout grows faster than that."""
+LARGE: Final = 1_200
+"""Blocks from which on edges may pass fewer rows: such a graph is laid out in about a second."""
+ROWS_CROSSED_IN_LARGE: Final = 300
 MARGIN: Final = 16.0
 
 Point = tuple[float, float]
@@ -94,10 +97,11 @@ def _far_edges(cfg: Cfg) -> frozenset[int]:
             length[number] = max(abs(rows[edge.target] - rows[edge.source]) - 1, 0)
             incoming[edge.target] += 1
     total = sum(length.values())
+    most = ROWS_CROSSED if len(cfg.blocks) < LARGE else ROWS_CROSSED_IN_LARGE
     cut = set()
     for number in sorted(length, key=lambda n: (-length[n], n)):
         target = cfg.edges[number].target
-        if total <= ROWS_CROSSED or target is None:
+        if total <= most or target is None:
             break
         if incoming[target] > 1:
             incoming[target] -= 1

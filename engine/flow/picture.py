@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -14,6 +14,9 @@ from engine.insn.disasm import disassemble
 
 LINES_PER_BLOCK: Final = 16
 """Instructions written out in one block; of a longer one the last is always among them."""
+
+LINES_NAMED: Final = 4
+"""Source lines of a block that are named one by one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +41,48 @@ class Marks:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One line of text in a block; slot -1 stands for instructions left out."""
+    """One line of text in a block; slot -1 stands for instructions left out.
+
+    `lost` and `changed` compare with the code before relocation, in overlays alone.
+    """
 
     slot: int
     text: str
     poison: bool = False
+    dead: bool = False
+    lost: bool = False
+    changed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A graph with everything that a drawing of it says: words and texts by block and edge.
+
+    slots  by block, the slots before relocation that it speaks of
+    """
+
+    cfg: Cfg
+    rows: tuple[tuple[Row, ...], ...]
+    blocks: tuple[tuple[str, ...], ...]
+    edges: tuple[tuple[str, ...], ...]
+    slots: tuple[tuple[int, ...], ...]
+
+
+def picture_of(
+    cfg: Cfg, marks: Marks, byte_order: ByteOrder, origin: Mapping[int, int] | None = None
+) -> Picture:
+    """Say what a drawing shows; `origin` gives the slot before relocation by that after it."""
+    slots = [range(block.start, block.end) for block in cfg.blocks]
+    return Picture(
+        cfg,
+        rows_of(cfg, marks, byte_order),
+        tuple(block_classes(block, marks) for block in cfg.blocks),
+        tuple(edge_classes(cfg, edge, marks) for edge in cfg.edges),
+        tuple(
+            tuple(span) if origin is None else tuple(origin[s] for s in span if s in origin)
+            for span in slots
+        ),
+    )
 
 
 def marks_of(
@@ -72,6 +112,11 @@ def rows_of(cfg: Cfg, marks: Marks, byte_order: ByteOrder) -> tuple[tuple[Row, .
 def _rows(block: Block, texts: dict[int, str], marks: Marks) -> tuple[Row, ...]:
     slots = [slot for slot in range(block.start, block.end) if slot in texts]
     rows = [Row(slot, f"{slot}: {texts[slot]}", slot in marks.poison) for slot in slots]
+    return shortened(rows)
+
+
+def shortened(rows: Sequence[Row]) -> tuple[Row, ...]:
+    """Leave out the middle of a long block."""
     if len(rows) > LINES_PER_BLOCK:
         left_out = len(rows) - LINES_PER_BLOCK + 1
         hidden = any(row.poison for row in rows[LINES_PER_BLOCK - 2 : -1])
@@ -106,8 +151,10 @@ def block_classes(block: Block, marks: Marks) -> tuple[str, ...]:
 
 
 def lines_text(block: Block) -> str:
-    """The source lines of a block in words: `lines 12, 14`."""
+    """The source lines of a block in words: `lines 12, 14`, `lines 12 to 40` for many."""
     numbers = sorted({line.line_number for line in block.lines})
     if not numbers:
         return ""
+    if len(numbers) > LINES_NAMED:
+        return f"lines {numbers[0]} to {numbers[-1]}"
     return ("line " if len(numbers) == 1 else "lines ") + ", ".join(map(str, numbers))

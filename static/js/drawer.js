@@ -1,15 +1,14 @@
 // A relocation in a drawer beside the result. The fragment #why-3 names the one that is open, so
 // Back closes it and an address opens it. Without scripts the same links lead to a page of its own.
 
+import { part } from "./parts.js";
 import { key, start as startWalk } from "./walk.js";
 
-const PART = { "HX-Request": "true", "HX-Request-Type": "partial" };
 let dialog = null;
 let body = null;
 let opener = null;
 let pushed = false;
 let asked = 0; // the latest request; earlier ones that answer later are dropped
-let sent = null; // the form as it was when the result was asked for
 
 const wanted = () => /^#why-(\d+)$/.exec(location.hash)?.[1];
 
@@ -54,12 +53,6 @@ function closed() {
   back?.focus();
 }
 
-function request(element) {
-  if (element.localName === "a") return fetch(element.href, { headers: PART });
-  const form = document.getElementById(element.getAttribute("form"));
-  return fetch(element.formAction, { method: "POST", body: sent ?? new FormData(form), headers: PART });
-}
-
 function problem(text) {
   const box = document.createElement("p");
   box.className = "failure";
@@ -70,12 +63,7 @@ function problem(text) {
 async function fill(element) {
   const mine = (asked += 1);
   dialog.setAttribute("aria-busy", "true");
-  let html = null;
-  try {
-    html = await (await request(element)).text();
-  } catch {
-    // said below
-  }
+  const html = await part(element);
   if (mine !== asked) return;
   dialog.removeAttribute("aria-busy");
   const way = element.dataset.way ?? "";
@@ -120,10 +108,6 @@ export function start() {
     event.preventDefault();
     if (dialog?.open && dialog.contains(element)) fill(element);
     else open(element, { push: true });
-  });
-  document.addEventListener("htmx:before:request", () => {
-    const form = document.getElementById("run-form");
-    sent = form ? new FormData(form) : null;
   });
   document.addEventListener("htmx:after:swap", follow);
   window.addEventListener("hashchange", follow);

@@ -1,6 +1,7 @@
 // What a result has beside its table: relocations step by step, graphs, ways to other pages.
 
 import * as drawer from "./drawer.js";
+import * as graph from "./graph.js";
 
 // A button with an address of its own leaves this page: htmx must not take the form.
 document.addEventListener(
@@ -12,3 +13,4 @@ document.addEventListener(
 );
 
 if (document.getElementById("result")) drawer.start();
+if (document.getElementById("result") ?? document.getElementById("graph-body")) graph.start();

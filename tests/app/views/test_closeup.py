@@ -1,12 +1,12 @@
-"""Graphs, stories and advice of the function that is shown, from real relocations."""
+"""Stories and advice of the function that is shown, from real relocations."""
 
 from __future__ import annotations
 
 import pytest
 
-from app.services.closeup import Closeup, CloseupRequest, Graph, Near, look
+from app.services.closeup import Closeup, CloseupRequest, look
 from app.views.bytecode import Side, bytecode
-from app.views.closeup import GUARDED, graph_views, story_view
+from app.views.closeup import GUARDED, story_view
 from app.views.lines import SourceLines
 from app.views.prose import plain
 from engine.core.candidates import Target
@@ -17,8 +17,6 @@ from tests.support.btf_writer import BtfWriter, values
 from tests.support.goldens import golden_object
 from tests.support.issue1348 import CILIUM, FIXED, LIBBPF, MISSING, program, run, target
 from tests.support.relocating import ObjectWriter, relo
-
-HOSTILE = "</svg><script>alert(1)</script>"
 
 
 def near(*loaders: str, writer: ObjectWriter | None = None, name: str = "prog") -> Closeup:
@@ -79,44 +77,6 @@ def test_reached_cells_say_so_and_the_path_is_marked():
 def test_without_a_closeup_nothing_is_called_dead():
     cells = table(LIBBPF, Closeup())
     assert not any(cell.dead or cell.on_path for cell in cells)
-
-
-def test_there_is_a_graph_before_and_one_for_each_loader():
-    views = graph_views(near(CILIUM, LIBBPF))
-    assert [view.name for view in views] == ["before relocation", "cilium 0.13.0", "libbpf 1.7.0"]
-    assert all(view.svg.startswith("<svg ") for view in views)
-    assert "is-stray" in views[1].svg
-    assert "is-dead" in views[2].svg
-    ids = [part for view in views for part in view.svg.split('id="')[1:]]
-    names = [part.partition('"')[0] for part in ids]
-    assert len(names) == len(set(names))
-    assert views[2].dot.startswith("data:text/vnd.graphviz;charset=utf-8,digraph%20%22prog%22")
-
-
-def test_a_hostile_name_stays_text_in_the_drawing():
-    views = graph_views(near(LIBBPF, name=HOSTILE))
-    assert "<script" not in views[0].svg
-    assert "&lt;script&gt;" in views[0].svg
-    assert "<" not in views[0].dot
-
-
-def test_a_large_graph_is_drawn_when_asked_for():
-    large = Graph(900, large=True)
-    views = graph_views(Closeup(large, (Near(LIBBPF, large), Near(CILIUM))))
-    assert [view.large for view in views] == [True, True, False]
-    assert views[0].sentence == "900 blocks: a large graph is drawn when asked for."
-    assert views[2].sentence == "There is no code: the loader refuses it."
-    assert graph_views(Closeup()) == ()
-
-
-@pytest.mark.parametrize("drawn", [False, True])
-def test_how_many_blocks_are_drawn_unasked(monkeypatch, drawn):
-    monkeypatch.setattr("app.services.closeup.DRAWN_BLOCKS", 2)
-    prepared = prepare(program().object())
-    request = CloseupRequest(b"", "6.1", (LIBBPF,), ("socket", "prog"), drawn=drawn)
-    found = look(prepared, Target(target().parsed()), "6.1", request)
-    assert found.before is not None
-    assert (found.before.large, bool(found.before.svg)) == (not drawn, drawn)
 
 
 def test_a_story_names_loaders_only_where_they_differ():

@@ -8,11 +8,13 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
+from engine.btf.ext import LineInfo
 from engine.errors import LimitExceeded
-from engine.flow.cfg import build_cfg
+from engine.flow.cfg import Block, build_cfg
 from engine.flow.dot import to_dot
 from engine.flow.layout import place
-from engine.flow.picture import Marks, marks_of
+from engine.flow.picture import Marks, lines_text, marks_of
+from engine.flow.standalone import standalone
 from engine.flow.svg import draw, escape
 from engine.flow.verifier import POLICIES
 from tests.support.asm import exit_, goto, jmp, ld_imm64, mov_imm
@@ -28,6 +30,14 @@ def parsed(text: str) -> ET.Element:
 
 def of_class(root: ET.Element, word: str) -> list[ET.Element]:
     return [each for each in root.iter() if word in each.get("class", "").split()]
+
+
+def edges(root: ET.Element, word: str) -> list[ET.Element]:
+    return [each for each in of_class(root, word) if each.tag == f"{SVG}polyline"]
+
+
+def labels(root: ET.Element) -> list[str | None]:
+    return [each.text for each in of_class(root, "cfg-label")]
 
 
 def guard_drawing(prefix: str = "cfg") -> ET.Element:
@@ -76,18 +86,59 @@ def test_a_broken_edge_ends_in_a_box_that_names_the_slot():
     root = parsed(draw(build_cfg(jmp("==", 1, 0, 9) + exit_())))
     (box,) = of_class(root, "cfg-nowhere")
     assert "".join(box.itertext()) == "no slot 10"
-    assert len(of_class(root, "is-broken")) == 1
+    assert [edge.findtext(f"{SVG}title") for edge in edges(root, "is-broken")] == [
+        "block 0 to no slot 10: taken, broken"
+    ]
+    assert labels(root) == ["broken"]
 
 
 def test_back_edges_are_told_apart():
     root = parsed(draw(build_cfg(mov_imm(1, 0) + jmp("<", 1, 5, -2) + exit_())))
-    (edge,) = of_class(root, "is-back")
+    (edge,) = edges(root, "is-back")
     assert edge.get("marker-end") == "url(#cfg-arrow-back)"
+    assert labels(root) == ["back"]
 
 
 def test_a_jump_that_goes_astray_is_marked():
     cfg = build_cfg(jmp("==", 1, 0, 1) + mov_imm(1, 1) + exit_())
-    assert len(of_class(parsed(draw(cfg, marks=Marks(stray=frozenset({0})))), "is-stray")) == 1
+    root = parsed(draw(cfg, marks=Marks(stray=frozenset({0}))))
+    assert len(edges(root, "is-stray")) == 1
+    assert labels(root) == ["astray, to 2"]
+
+
+def test_poison_is_told_by_icon_and_word():
+    root = guard_drawing()
+    (skull,) = of_class(root, "cfg-skull")
+    assert skull.get("href") == "#cfg-skull"
+    (row,) = [row for row in of_class(root, "cfg-row") if "is-poison" in row.get("class", "")]
+    assert "".join(row.itertext()) == "3: call 0xbad2310 poison"
+
+
+def test_each_block_has_its_text_for_three_distances():
+    root = guard_drawing()
+    for word in ("cfg-full", "cfg-short", "cfg-number"):
+        assert len(of_class(root, word)) == 3
+    short = ["".join(text.itertext()) for text in of_class(root, "cfg-short")[1]]
+    assert short == ["3", "dead"]
+    assert "".join(of_class(root, "cfg-number")[1].itertext()) == "1"
+    headings = [text.text for text in of_class(root, "cfg-lines")]
+    assert headings == ["#0", "#1 · dead", "#2"]
+
+
+def test_many_source_lines_are_told_as_a_range():
+    line = LineInfo(0, "a.c", "", 1, 1)
+    few = Block(0, 0, 4, tuple(line._replace(line_number=n) for n in (3, 1, 2)))
+    many = Block(0, 0, 4, tuple(line._replace(line_number=n) for n in range(10, 30)))
+    assert lines_text(few) == "lines 1, 2, 3"
+    assert lines_text(many) == "lines 10 to 29"
+
+
+def test_a_file_has_its_colours_inside():
+    text = standalone(draw(build_cfg(GUARD, name="</style><script>")))
+    root = parsed(text)
+    assert text.startswith("<?xml ")
+    assert "cfg-block" in root.findtext(f"{SVG}style", "")
+    assert not list(root.iter(f"{SVG}script"))
 
 
 def test_a_long_block_is_cut_but_its_end_is_shown():
@@ -143,3 +194,4 @@ def test_dot_names_what_the_drawing_shows():
     assert "3: call 0xbad2310" in text
     assert 'b0 -> b2 [label="taken"];' in text
     assert 'b0 -> b1 [label="fallthrough",color=gray];' in text
+    assert 'xlabel="poison"' in text
