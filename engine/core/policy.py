@@ -191,6 +191,8 @@ class ReadingRules:
                       none; empty where all names are taken
     data_sections     patterns of the sections of globals; others cannot be referred to
     *_bindings        of the symbols of variables, called functions and externs
+    map_fields        of definitions in .maps; empty where all are taken
+    unset_map_fields  of these, those that are known and refused
     """
 
     unread_externs: frozenset[str] = frozenset()
@@ -201,6 +203,21 @@ class ReadingRules:
     data_bindings: frozenset[str] = frozenset()
     call_bindings: frozenset[str] = frozenset()
     extern_bindings: frozenset[str] = frozenset()
+    map_fields: frozenset[str] = frozenset()
+    unset_map_fields: frozenset[str] = frozenset()
+    maps_may_be_typedefs: bool = True
+    strings_refused: bool = False
+    """Code may not refer to sections of strings."""
+    weak_maps_are_static: bool = False
+    """A reference to a map that is not global is told as one to a static map."""
+    bindings_told_by_kind: bool = False
+    """Errors about a binding say what kind of symbol it is, in place of one wording for all."""
+    places_name_sections: bool = False
+    """Errors about references name the section once more."""
+    opens_as_libbpf: bool = False
+    """Static programs, and externs that BTF does not describe, are refused."""
+    legacy_maps_refused: bool = False
+    """Maps are defined in .maps only, not in a section `maps`."""
 
 
 @dataclass(frozen=True, slots=True)

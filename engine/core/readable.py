@@ -4,23 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from fnmatch import fnmatchcase
 
 from engine.btf.decode import Btf
 from engine.btf.ext import BtfExt
 from engine.btf.kinds import BtfKind, BtfType
 from engine.core.candidates import Target
 from engine.core.kinds import CoreReloKind
+from engine.core.mapdefs import map_faults
 from engine.core.newer import first_newer
+from engine.core.opening import extern_refusals, section_refusals
 from engine.core.policy import LoaderPolicy, MatchRule, ReadingRules
 from engine.core.prepare import PreparedObject
+from engine.core.referring import reference_faults, string_faults
 from engine.core.result import LoaderError
-from engine.elf.object import Section
-from engine.elf.programs import Function
-from engine.elf.symbols import SHN_UNDEF, Symbol
+from engine.elf.symbols import SHN_UNDEF
 from engine.insn.codec import SLOT_BYTES
-
-_CALL = 0x85
 
 
 def as_read(prepared: PreparedObject, policy: LoaderPolicy) -> PreparedObject:
@@ -51,7 +49,7 @@ def unreadable(
     """The error with which this loader version refuses the object or the target, if it does."""
     fault = _object_fault(prepared, policy)
     if fault is not None:
-        return LoaderError(policy.object_btf_error, fault)
+        return fault
     if prepared.btf is None or (policy.target_read_late and not prepared.ext.core_relos):
         return None
     return unreadable_target(target, policy)
@@ -72,17 +70,24 @@ def unreadable_notes(target: Target, policy: LoaderPolicy) -> Iterator[str]:
         yield policy.newer_kind_note.format(*newer)
 
 
-def _object_fault(prepared: PreparedObject, policy: LoaderPolicy) -> str | None:
+def _object_fault(prepared: PreparedObject, policy: LoaderPolicy) -> LoaderError | None:
     """The first fault of the object, looked for once: each linked program asks again."""
     if prepared.btf is None:
-        return next(_object_faults(prepared, policy), None)
-    known: dict[int, tuple[LoaderPolicy, object, str | None]]
+        return next(_faults(prepared, policy), None)
+    known: dict[int, tuple[LoaderPolicy, object, LoaderError | None]]
     known = prepared.btf.caches.setdefault("core.faults", {})
     found = known.get(id(policy))
     if found is None or found[0] is not policy or found[1] is not prepared.functions:
-        fault = next(_object_faults(prepared, policy), None)
+        fault = next(_faults(prepared, policy), None)
         found = known[id(policy)] = policy, prepared.functions, fault
     return found[2]
+
+
+def _faults(prepared: PreparedObject, policy: LoaderPolicy) -> Iterator[LoaderError]:
+    yield from section_refusals(prepared, policy.reading)
+    for text in _object_faults(prepared, policy):
+        yield LoaderError(policy.object_btf_error, text)
+    yield from extern_refusals(prepared, policy.reading)
 
 
 def _object_faults(prepared: PreparedObject, policy: LoaderPolicy) -> Iterator[str]:
@@ -92,7 +97,9 @@ def _object_faults(prepared: PreparedObject, policy: LoaderPolicy) -> Iterator[s
             yield f"load BTF: {policy.newer_kind_text.format(*newer)}"
         yield from _extern_faults(prepared.btf, policy.reading)
     yield from _section_faults(prepared, policy.reading)
-    yield from _reference_faults(prepared, policy.reading)
+    yield from string_faults(prepared, policy.reading)
+    yield from map_faults(prepared, policy.reading)
+    yield from reference_faults(prepared, policy.reading)
     if policy.whole_slots_only:
         yield from _between_slots(prepared.ext)
     if policy.type_matches is MatchRule.OBJECT_REFUSED:
@@ -132,7 +139,7 @@ def _section_faults(prepared: PreparedObject, rules: ReadingRules) -> Iterator[s
     """Sections that this version refuses, or whose names say nothing to it."""
     for section in prepared.obj.sections:
         if section.name in rules.refused_sections:
-            yield f"section {section.name!r}: not supported"
+            yield f"section \"{section.name}\": got '{section.name}' section: not supported"
     known = rules.program_sections
     for name in dict.fromkeys(f.section for f in prepared.functions if f.is_entry):
         if not known:
@@ -140,49 +147,3 @@ def _section_faults(prepared: PreparedObject, rules: ReadingRules) -> Iterator[s
         word, *more = name.split("/")
         if not known & {f"{word}/*", f"{word}/{more[0]}" if more else word}:
             yield f"invalid program section `{name}`"
-
-
-def _reference_faults(prepared: PreparedObject, rules: ReadingRules) -> Iterator[str]:
-    """References to symbols of a binding, or in a section, that this version does not follow."""
-    if not rules.checks_references:
-        return
-    obj = prepared.obj
-    for function in prepared.functions:
-        for relocation in obj.relocations.get(function.section_index, ()):
-            if not function.offset <= relocation.offset < function.end:
-                continue
-            symbol = obj.symbols[relocation.symbol]
-            if symbol.is_defined or symbol.section == SHN_UNDEF:
-                section = obj.sections[symbol.section] if symbol.is_defined else None
-                fault = _reference_fault(function, relocation.offset, symbol, section, rules)
-                if fault:
-                    place = f"load programs: section {function.section}: offset"
-                    yield f"{place} {relocation.offset}: relocating instruction: {fault}"
-
-
-def _reference_fault(
-    function: Function,
-    offset: int,
-    symbol: Symbol,
-    section: Section | None,
-    rules: ReadingRules,
-) -> str | None:
-    insn = function.insns[(offset - function.offset) // SLOT_BYTES]
-    if section is None:
-        what, allowed = "asm relocation", rules.extern_bindings
-    elif section.name == ".maps" or section.name.startswith("maps"):
-        what, allowed = "map", frozenset({"global"})
-    elif section.is_code:
-        called = insn.code == _CALL
-        what = "call" if called else "load"
-        allowed = rules.call_bindings if called else frozenset({"global"})
-    elif any(fnmatchcase(section.name, pattern) for pattern in rules.data_sections):
-        what, allowed = "direct load", rules.data_bindings
-    else:
-        return f"relocation to {section.name!r}: not supported"
-    local_only = {"section", "notype"} if what == "direct load" else {"section"}
-    if section is not None and symbol.type in local_only:
-        allowed = frozenset({"local"})
-    if symbol.bind in allowed:
-        return None
-    return f"{what}: {symbol.name}: unsupported binding: STB_{symbol.bind.upper()}"

@@ -25,6 +25,7 @@ from engine.errors import ElfError, LimitExceeded, NotBpfError
 SHF_WRITE = 0x1
 SHF_ALLOC = 0x2
 SHF_EXECINSTR = 0x4
+SHF_STRINGS = 0x20
 SHF_COMPRESSED = 0x800
 
 SHN_XINDEX = 0xFFFF

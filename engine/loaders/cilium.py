@@ -26,23 +26,36 @@ from engine.core.policy import (
 )
 
 # btf/btf.go fixupDatasec, elf_reader.go relocateInstruction of each version
+_MAP_FIELDS = frozenset(
+    {"type", "map_flags", "max_entries", "key", "value", "key_size", "value_size", "pinning"}
+    | {"values"}
+)
 READS_V0_18 = ReadingRules(
+    map_fields=_MAP_FIELDS,
+    unset_map_fields=frozenset({"map_extra"}),
     unread_externs=frozenset({".ksyms:typed"}),
     checks_references=True,
     data_sections=(".bss", ".data*", ".rodata*"),
     data_bindings=frozenset({"global", "local", "weak"}),
-    call_bindings=frozenset({"global", "weak"}),
+    call_bindings=frozenset({"global"}),
     extern_bindings=frozenset({"global", "weak"}),
 )
 READS_V0_15 = replace(
     READS_V0_18,
+    unset_map_fields=frozenset(),
     unread_externs=frozenset({".ksyms:typed", ".ksyms:untyped"}),
     data_sections=(".bss", ".data", ".rodata*"),
     data_bindings=frozenset({"global", "local"}),
-    call_bindings=frozenset({"global"}),
 )
-READS_V0_12 = replace(READS_V0_15, extern_bindings=frozenset({"global"}))
-READS_V0_9 = replace(READS_V0_12, unread_externs=frozenset({".kconfig", ".ksyms"}))
+READS_V0_13 = replace(READS_V0_15, extern_bindings=frozenset({"global"}))
+READS_V0_12 = replace(READS_V0_13, bindings_told_by_kind=True)
+READS_V0_9 = replace(
+    READS_V0_12,
+    unread_externs=frozenset({".kconfig", ".ksyms"}),
+    maps_may_be_typedefs=False,
+    weak_maps_are_static=True,
+    strings_refused=True,
+)
 
 V0_22_0 = LoaderPolicy(
     id="cilium@0.22.0",
@@ -77,7 +90,14 @@ V0_22_0 = LoaderPolicy(
     poison_drops_metadata=True,
     object_btf_error="LoadCollectionSpec",
     target_btf_error="btf.LoadSpec",
-    reading=replace(READS_V0_18, refused_sections=frozenset({".struct_ops"})),
+    reading=replace(
+        READS_V0_18,
+        refused_sections=frozenset({".struct_ops"}),
+        map_fields=_MAP_FIELDS | {"map_extra"},
+        unset_map_fields=frozenset(),
+        call_bindings=frozenset({"global", "weak"}),
+        places_name_sections=True,
+    ),
     notes=(
         "a 16-byte load is poisoned by a 16-byte load of r10 since v0.13.1 (59cb7157)",
         "type_matches since v0.15.0 (1d00992e)",
@@ -121,7 +141,7 @@ V0_13_1 = replace(
     title="cilium/ebpf 0.13.1",
     modules=ModuleSearch.NEVER,
     type_matches=MatchRule.UNSUPPORTED,
-    reading=READS_V0_12,
+    reading=READS_V0_13,
     notes=(
         "a 16-byte load is poisoned by a 16-byte load of r10 since v0.13.1 (59cb7157)",
         "type_matches is an error until v0.15.0 (1d00992e)",
@@ -146,6 +166,7 @@ V0_12_3 = replace(
     id="cilium@0.12.3",
     title="cilium/ebpf 0.12.3",
     local_type_id=LocalTypeId.OBJECT,
+    reading=READS_V0_12,
     notes=(
         V0_13_0.notes[0],
         "local_type_id is the id in the object until v0.13.0 (d46bb3c9)",
@@ -159,14 +180,14 @@ V0_9_1 = replace(
     title="cilium/ebpf 0.9.1",
     signedness=Signedness.ROOT,
     enum_sign=EnumSign.CUT,
-    newest_kind=BtfKind.TYPE_TAG,
+    newest_kind=BtfKind.FLOAT,
     sizes_unsized_candidates=True,
     fixup_named_by_value=True,
     reading=READS_V0_9,
     notes=(
         V0_13_0.notes[0],
         "enumerators are cut to 32 bits until v0.12.3 (1df82a8b)",
-        "ENUM64 cannot be read until v0.10.0 (9a6f8143)",
+        "ENUM64 cannot be read until v0.10.0 (9a6f8143), nor can DECL_TAG and TYPE_TAG",
         "field_signed looks at the root type until v0.11.0 (da3c6984, 4267cbc5)",
     ),
 )

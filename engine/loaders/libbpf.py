@@ -18,6 +18,7 @@ from engine.core.policy import (
     MatchRule,
     Missing,
     ModuleSearch,
+    ReadingRules,
     Signedness,
     SizeChange,
     Strategy,
@@ -57,6 +58,7 @@ V1_7_0 = LoaderPolicy(
     refused_offset_stays=True,
     calls_text_only=True,
     target_read_late=True,
+    reading=ReadingRules(opens_as_libbpf=True, legacy_maps_refused=True),
     kconfig_externs=frozenset(
         {"CONFIG_*", "LINUX_KERNEL_VERSION", "LINUX_HAS_BPF_COOKIE", "LINUX_HAS_SYSCALL_WRAPPER"}
     ),
@@ -105,6 +107,7 @@ V0_8_0 = replace(
     type_matches=MatchRule.UNSUPPORTED,
     newest_kind=BtfKind.TYPE_TAG,
     ignores_unreadable_btf=True,
+    reading=ReadingRules(opens_as_libbpf=True),
     kconfig_externs=frozenset({"CONFIG_*", "LINUX_KERNEL_VERSION"}),
     weak_kconfig_externs=frozenset(),
     newer_kind_text="failed to parse target BTF: -22",

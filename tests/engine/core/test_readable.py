@@ -12,6 +12,7 @@ from engine.core.candidates import Target
 from engine.core.prepare import prepare
 from engine.core.readable import unreadable
 from engine.elf.object import parse_object
+from engine.elf.sections import SHF_STRINGS
 from engine.loaders import policy_of
 from tests.support.asm import call, exit_, ld_imm64, ldx
 from tests.support.btf_writer import BtfWriter, member
@@ -64,13 +65,133 @@ def test_aya_reads_sections_that_it_knows(section, taken):
     assert refused(writer, LIBBPF) is None
 
 
-@pytest.mark.parametrize("bind", ["weak", "local"])
-def test_cilium_takes_global_maps_only(bind):
-    assert refused(referring(".maps"), CILIUM) is None
-    assert f"thing: unsupported binding: STB_{bind.upper()}" in str(
-        refused(referring(".maps", bind=bind), CILIUM)
-    )
+STATIC_MAP = 'possible erroneous static qualifier on map definition: found reference to "thing"'
+
+
+@pytest.mark.parametrize(
+    ("loader", "bind", "words"),
+    [
+        (CILIUM, "local", f"offset 0 in section socket: relocating instruction: {STATIC_MAP}"),
+        ("cilium@0.19.0", "local", f"offset 0: relocating instruction: {STATIC_MAP}"),
+        ("cilium@0.19.0", "weak", 'map "thing": unsupported binding: STB_WEAK'),
+        ("cilium@0.12.3", "weak", 'map "thing": unsupported relocation STB_WEAK'),
+        ("cilium@0.9.1", "weak", STATIC_MAP),
+    ],
+)
+def test_cilium_takes_global_maps_only(loader, bind, words):
+    assert refused(referring(".maps"), loader) is None
+    assert str(refused(referring(".maps", bind=bind), loader)).endswith(words)
     assert refused(referring(".maps", bind=bind), LIBBPF) is None
+
+
+@pytest.mark.parametrize(
+    ("loader", "words"),
+    [
+        ("cilium@0.15.0", "direct load: thing: unsupported binding: STB_WEAK"),
+        ("cilium@0.12.3", "direct load: thing: unsupported object relocation STB_WEAK"),
+    ],
+)
+def test_words_about_weak_variables(loader, words):
+    assert str(refused(referring(".data", bind="weak"), loader)).endswith(words)
+
+
+def test_old_cilium_refuses_sections_of_strings():
+    writer = ElfWriter()
+    writer.function("prog", "socket", ld_imm64(1, 0) + exit_())
+    strings = writer.section(".rodata.str1.1", b"text\0", flags=SHF_ALLOC | SHF_STRINGS)
+    writer.relocate(1, 0, writer.symbol("", strings, bind="local", kind="section"), R_64)
+    words = 'load relocations: section "socket": string is not stack allocated: not supported'
+    assert refused(writer, "cilium@0.9.1") == words
+    assert refused(writer, "cilium@0.12.3") is None
+
+
+def test_libbpf_refuses_legacy_maps_since_v1():
+    writer = referring("maps")
+    words = "elf: legacy map definitions in 'maps' section are not supported by libbpf v1.0+"
+    assert refused(writer, LIBBPF) == refused(writer, "libbpf@1.1.2") == words
+    assert refused(writer, "libbpf@0.8.0") is None
+    assert refused(writer, CILIUM) is None
+
+
+def test_libbpf_refuses_static_programs():
+    writer = ElfWriter()
+    writer.function("entry", "socket", exit_())
+    writer.function("lone", "socket", exit_(), bind="local")
+    for loader in (LIBBPF, "libbpf@0.8.0"):
+        words = "sec 'socket': program 'lone' is static and not supported"
+        assert refused(writer, loader) == words
+    assert refused(writer, CILIUM) is None
+
+
+@pytest.mark.parametrize(
+    ("linkage", "section", "words"),
+    [
+        (2, ".kconfig", None),
+        (2, ".ksyms", None),
+        (2, ".mine", "unrecognized extern section '.mine'"),
+        (2, "", "failed to find BTF for extern 'outside' [8] section: -2"),
+        (1, ".ksyms", "failed to find BTF for extern 'outside': -22"),
+        (0, "", "failed to find BTF for extern 'outside': -2"),
+    ],
+)
+def test_libbpf_wants_btf_of_externs(linkage, section, words):
+    writer, btf = ElfWriter(), BtfWriter()
+    writer.function("prog", "socket", exit_())
+    writer.symbol("outside", 0, kind="notype")
+    if linkage:
+        variable = btf.add_var("outside", btf.int, linkage)
+        if section:
+            btf.add_datasec(section, 0, (SecVar(variable, 0, 4),))
+    assert refused(writer, LIBBPF, btf) == words
+
+
+def test_libbpf_wants_btf_where_there_are_externs():
+    writer = ElfWriter()
+    writer.function("prog", "socket", exit_())
+    writer.symbol("outside", 0, kind="notype")
+    assert refused(writer, LIBBPF) == "failed to find BTF for extern 'outside': -3"
+
+
+def map_object(field: str, *, data: bytes = bytes(8), typedef: bool = False) -> ElfWriter:
+    """An object with one map, whose definition has `type` and another field."""
+    writer, btf = ElfWriter(), BtfWriter()
+    writer.function("prog", "socket", exit_())
+    place = writer.section(".maps", data, flags=SHF_ALLOC | SHF_WRITE)
+    writer.symbol("table", place, size=len(data))
+    pointer = btf.add_ptr(btf.int)
+    found = btf.add_struct("", 16, [member("type", pointer, 0), member(field, pointer, 64)])
+    variable = btf.add_var("table", btf.add_typedef("table_t", found) if typedef else found, 1)
+    btf.add_datasec(".maps", len(data), (SecVar(variable, 0, len(data)),))
+    writer.section(".BTF", btf.encode("little"))
+    return writer
+
+
+UNKNOWN = "load BTF maps: map table: unrecognized field {} in BTF map definition"
+EXTRA = "load BTF maps: map table: BTF map definition: field map_extra: not supported"
+
+
+@pytest.mark.parametrize(
+    ("loader", "field", "words"),
+    [
+        (CILIUM, "map_extra", None),
+        ("cilium@0.19.0", "map_extra", EXTRA),
+        ("cilium@0.15.0", "map_extra", UNKNOWN.format("map_extra")),
+        (CILIUM, "colour", UNKNOWN.format("colour")),
+        (CILIUM, "max_entries", None),
+        (LIBBPF, "colour", None),
+    ],
+)
+def test_fields_of_map_definitions(loader, field, words):
+    assert refused(map_object(field), loader) == words
+
+
+def test_other_faults_of_map_definitions():
+    words = "load BTF maps: section .maps: map table: initializing BTF map definitions: not"
+    given = refused(map_object("key", data=bytes(7) + b"\1"), CILIUM)
+    assert given == f"{words} supported"
+    assert refused(map_object("key", typedef=True), CILIUM) is None
+    words = 'load BTF maps: expected struct, got Typedef:"table_t"'
+    assert refused(map_object("key", typedef=True), "cilium@0.9.1") == words
 
 
 @pytest.mark.parametrize(
@@ -105,7 +226,10 @@ def test_struct_ops_without_links_are_refused():
     writer = ElfWriter()
     writer.function("prog", "socket", exit_())
     writer.section(".struct_ops", bytes(8), flags=SHF_ALLOC | SHF_WRITE)
-    assert refused(writer, CILIUM) == "section '.struct_ops': not supported"
+    assert (
+        refused(writer, CILIUM)
+        == "section \".struct_ops\": got '.struct_ops' section: not supported"
+    )
     assert refused(writer, "cilium@0.15.0") is None
 
 
