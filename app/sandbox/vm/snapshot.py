@@ -30,7 +30,7 @@ from app.sandbox.vm.qmp import QmpError
 from app.sandbox.vm.wire import encode
 from engine.kernels.inflate import Image
 
-BOOT_SECONDS: Final = {"tcg": 60.0, "kvm": 5.0}
+BOOT_SECONDS: Final = {"tcg": 120.0, "kvm": 5.0}
 RESTORE_SECONDS: Final = 10.0
 RAM_FILE: Final = "ram"
 STATE_FILE: Final = "state"

@@ -129,7 +129,7 @@ static void answer(u8 *area, u64 length)
 	if (header->magic == MAGIC && request_length <= length - PAGE && answer_at >= PAGE &&
 	    answer_at <= length && answer_at % 8 == 0 && request_length <= answer_at - PAGE) {
 #ifdef COREPLAY_MISBEHAVE
-		misbehave(&request);
+		misbehave(request, area);
 #endif
 		header->status = serve(&request, &to);
 		header->answer_length = (u64)(to.at - (area + answer_at));

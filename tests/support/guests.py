@@ -1,0 +1,94 @@
+"""Guests for tests: real kernels from Debian's archive, kept in .cache between runs.
+
+The first run downloads and boots each; later runs find the templates as long as kernel, init and
+QEMU stay the same. Nothing here is fetched by a test that needs no guest.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import os
+from pathlib import Path
+
+from app.errors import AppError
+from app.sandbox.vm.protocol import GuestProgram, GuestRequest
+from app.sandbox.vm.store import Guest, GuestStore
+from app.sandbox.vm.template import Templates
+from app.services.vm import add_guest
+from engine.insn.codec import encode_insns
+from engine.kernels.catalog import Catalog
+from tests.support.asm import Code, exit_, mov_imm
+from tests.support.tree import ROOT
+
+CACHE = Path(os.environ.get("COREPLAY_TEST_CACHE", ROOT / ".cache"))
+SERIES = ("5.10", "6.1", "6.12", "newest")
+XDP, SOCKET_FILTER = 6, 1
+HASH, ARRAY, PROG_ARRAY, PERCPU_ARRAY, ARRAY_OF_MAPS, RINGBUF = 1, 2, 3, 6, 12, 27
+PATIENT = 30.0
+"""Seconds for an answer where the deadline is not what is tested: machines may be busy."""
+
+
+@functools.cache
+def guest(series: str, *, misbehave: bool = False) -> tuple[Templates, Guest]:
+    """Give a guest with its template; raises AppError where there can be none here."""
+    folder = CACHE / ("vm-misbehave" if misbehave else "vm")
+    templates = Templates(GuestStore(folder), misbehave=misbehave)
+    kept = folder / f"newest-{series}"
+    name = kept.read_text() if kept.is_file() else ""
+    found = next((g for g in templates.store.guests() if g.id == name), None)
+    if found is None:
+        known = Catalog(CACHE / "vm-kernels", CACHE / "vm-kernels" / "cache")
+        found = asyncio.run(add_guest(series, templates, known)).guest
+        kept.write_text(found.id)
+    elif templates.find(found) is None:
+        asyncio.run(templates.build(found))
+    return templates, found
+
+
+def reason_against() -> str:
+    """Say why there are no guests here; empty where there are."""
+    try:
+        guest("6.1")
+    except AppError as error:
+        return f"{error.message} ({error.hint})" if error.hint else error.message
+    return ""
+
+
+def program(code: Code = (), name: str = "prog", **fields: object) -> GuestProgram:
+    """A program that returns 0 unless told otherwise, an XDP one unless told otherwise."""
+    slots = encode_insns(code or mov_imm(0, 0) + exit_(), "little")
+    return GuestProgram(name, **{"type": XDP, "instructions": slots, **fields})
+
+
+def request(*programs: GuestProgram, **fields: object) -> GuestRequest:
+    """A request with these programs."""
+    return GuestRequest(programs=programs, **fields)
+
+
+def descendants(pid: int) -> set[int]:
+    """All processes below one."""
+    found: set[int] = set()
+    waiting = [pid]
+    while waiting:
+        for path in Path(f"/proc/{waiting.pop()}/task").glob("*/children"):
+            try:
+                children = {int(word) for word in path.read_text().split()}
+            except OSError:
+                continue
+            waiting += children - found
+            found |= children
+    return found
+
+
+def running(pids: set[int]) -> set[int]:
+    """Those that are there and no zombies."""
+    found = set()
+    for pid in pids:
+        try:
+            state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        except OSError:
+            continue
+        if state != "Z":
+            found.add(pid)
+    return found
