@@ -7,6 +7,7 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.e2e.editing import editor, write
 from tests.support.asm import exit_, mov_imm
 from tests.support.issue1348 import program
 
@@ -53,22 +54,23 @@ def test_the_bytes_are_those_of_the_specification(open_page):
 
 def test_by_keyboard_alone(open_page):
     page = open_page()
-    page.locator("#source").focus()
+    editor(page).focus()
     page.keyboard.press("Control+Enter")
     answered(page)
-    assert page.evaluate("document.activeElement.id") == "source"
+    expect(editor(page)).to_be_focused()
     expect(page.locator("#announcer")).to_contain_text("cilium 0.13.0: jump broken")
 
 
 def test_tab_leaves_the_editor(open_page):
     page = open_page()
-    page.locator("#source").focus()
+    editor(page).focus()
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.id") == "object"
 
 
 def test_the_first_tab_stop_skips_to_the_editor(open_page):
     page = open_page()
+    editor(page)
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")
     assert page.evaluate("location.hash") == "#source"
@@ -99,7 +101,7 @@ def test_back_and_forward(open_page):
 def test_source_of_ones_own_survives_reload_and_back(open_page):
     page = open_page()
     source = page.locator("#source").input_value().replace("lublub", "mine")
-    page.locator("#source").fill(source)
+    write(page, source)
     run_by_mouse(page)
     page.wait_for_url("**draft=*")
     page.reload()
@@ -149,12 +151,13 @@ def test_an_object_is_shown_as_soon_as_it_is_chosen(open_page, issue_object):
 
 def test_a_compile_error_stands_on_its_line(open_page):
     page = open_page(expect=REFUSED)
-    page.locator("#source").fill("int a;\nint b = missing;\nint c;\n")
+    write(page, "int a;\nint b = missing;\nint c;\n")
     page.keyboard.press("Control+Enter")
     expect(page.locator(".failure h2")).to_have_text("The source does not compile")
-    expect(page.locator("#gutter span.error")).to_have_text("2")
+    expect(page.locator("c-editor .cm-gutterElement.cm-has-error")).to_have_text("2")
     page.get_by_role("link", name="line 2:9").click()
-    assert page.evaluate("document.activeElement.selectionStart") == len("int a;\nint b = ")
+    page.keyboard.type("X")
+    assert "int b = Xmissing;" in page.locator("#source").input_value()
 
 
 def test_one_hover_lights_line_slots_and_relocation(open_page):
@@ -205,7 +208,7 @@ def test_a_narrow_screen_never_scrolls_sideways(open_page, path):
 
 def test_a_narrow_screen_shows_the_verdict_then_one_column_at_a_time(open_page):
     page = run_by_mouse(open_page(viewport={"width": 390, "height": 844}))
-    tops = [page.locator(part).bounding_box()["y"] for part in (".verdicts", ".program", "#source")]
+    tops = [page.locator(part).bounding_box()["y"] for part in (".verdicts", ".program", "#editor")]
     assert tops == sorted(tops)
     expect(page.locator("#row-3 td.c0")).to_be_visible()
     expect(page.locator("#row-3 td.c1")).to_be_hidden()
@@ -230,24 +233,9 @@ def test_the_theme_is_kept(open_page):
     assert page.evaluate("document.documentElement.dataset.theme") is None
 
 
-def test_a_dropped_c_file_goes_into_the_editor_and_runs(open_page):
-    page = open_page(expect=REFUSED)
-    page.evaluate(
-        """() => {
-        const files = new DataTransfer();
-        files.items.add(new File(["int dropped = nowhere;\\n"], "mine.bpf.c"));
-        const event = new DragEvent("drop", { dataTransfer: files, bubbles: true });
-        document.getElementById("editor").dispatchEvent(event);
-        }"""
-    )
-    expect(page.locator(".failure")).to_contain_text("nowhere")
-    assert page.locator("#source").input_value() == "int dropped = nowhere;\n"
-    expect(page.locator(".file-name")).to_have_text("mine.bpf.c")
-
-
 def test_an_edit_says_that_the_result_is_of_other_source(open_page):
     page = run_by_mouse(open_page())
-    page.locator("#source").press_sequentially("/")
+    editor(page).press_sequentially("/")
     expect(page.locator("#source-note")).to_have_text("edited since this run")
 
 
