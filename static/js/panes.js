@@ -143,7 +143,9 @@ export function settle() {
   if (document.getElementById("panes")) apply();
   else workbench()?.removeAttribute("data-hide-source");
   spans();
-  document.querySelector("#programs .shown")?.scrollIntoView({ block: "nearest" });
+  const list = document.getElementById("programs"); // scrolled by itself, not with the page
+  const chosen = list?.querySelector(".shown");
+  if (chosen) list.scrollTop = chosen.offsetTop - list.offsetTop - list.clientHeight / 2;
 }
 
 export function start() {
