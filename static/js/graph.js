@@ -117,15 +117,6 @@ function move(view, event) {
   view.pointers.set(event.pointerId, now);
 }
 
-// A block clicked pins its first row in the table, as a row does that is clicked itself.
-function pin(block) {
-  const slot = block.dataset.slots.split(" ")[0];
-  const row = slot && document.getElementById(`row-${slot}`);
-  if (!row) return;
-  history.replaceState(history.state, "", `${location.pathname}${location.search}#${row.id}`);
-  links.pinFromAddress();
-}
-
 function listen(view) {
   const { box } = view;
   box.addEventListener("keydown", (event) => key(view, event));
@@ -151,12 +142,15 @@ function listen(view) {
     box.addEventListener(end, (event) => view.pointers.delete(event.pointerId));
   }
   box.addEventListener("click", (event) => {
-    const link = event.target.closest("a[href^='#']");
-    const block = link ? document.getElementById(link.hash?.slice(1) ?? link.getAttribute("href").slice(1)) : null;
-    if (link) event.preventDefault();
-    if (view.dragged) return;
-    if (link && block) view.centre(block);
-    else if (event.target.closest(".cfg-block")) pin(event.target.closest(".cfg-block"));
+    if (view.dragged) {
+      event.stopPropagation(); // a drag is no click: nothing is pinned
+      return;
+    }
+    const href = event.target.closest("a")?.getAttribute("href");
+    if (!href?.startsWith("#")) return;
+    event.preventDefault();
+    const block = document.getElementById(href.slice(1));
+    if (block) view.centre(block);
   });
 }
 
@@ -173,6 +167,7 @@ function connect(root) {
     block.dataset.link = [...keys].join(" ");
   }
   links.add?.(root);
+  if (location.hash.startsWith("#cfg-")) links.pinFromAddress();
 }
 
 function prepare(box) {
@@ -216,6 +211,8 @@ function click(event) {
 }
 
 export function start() {
+  const graphs = document.querySelector("details.graphs");
+  if (graphs && location.hash.startsWith("#cfg-")) graphs.open = true;
   const settle = () => {
     const body = document.getElementById("graph-body");
     if (body) attach(body);
