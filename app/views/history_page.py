@@ -84,7 +84,7 @@ class HistoryPage:
     kernels: tuple[tuple[str, str], ...]
     sizes: tuple[Cell, ...]
     members: tuple[Member, ...]
-    alike: int
+    alike: str
     left_out: int
     enum: bool
     archs: tuple[Arch, ...]
@@ -92,18 +92,21 @@ class HistoryPage:
 
 def history_page(name: str, kind: str, kinds: Sequence[str], steps: Sequence[Step]) -> HistoryPage:
     """Put the page together from the steps of all kernels."""
+    steps = sorted(steps, key=lambda step: step.arch)  # stable: versions keep their order
     shapes = [step.shapes[0] if step.shapes else None for step in steps]
     newest = next(shape for shape in reversed(shapes) if shape is not None)
     enum = newest.kind.word.startswith("enum")
-    differing, alike = _members([step.kernel for step in steps], shapes, enum=enum)
+    archs = tuple(step.arch for step in steps)
+    differing, alike = _members(steps, shapes, enum=enum)
+    same = "one is" if alike == 1 else f"{alike or 'none'} are"
     return HistoryPage(
         cut(name),
-        newest.words.rpartition(" ")[0] if " " not in name else newest.kind.word,
+        "enum" if enum else newest.kind.word,
         tuple((word, history_url(name, word), word == kind) for word in kinds),
         tuple((step.kernel, _url(step, name)) for step in steps),
-        _cells([str(shape.size) if shape and shape.size else "" for shape in shapes]),
+        _cells([f"{shape.size:,}" if shape and shape.size else "" for shape in shapes], archs),
         tuple(differing[:ROWS]),
-        alike,
+        f"{same} the same everywhere and not listed",
         max(0, len(differing) - ROWS),
         enum,
         tuple(_archs(steps, name)),
@@ -115,17 +118,12 @@ def _url(step: Step, name: str) -> str:
 
 
 def _members(
-    kernels: Sequence[str], shapes: Sequence[Shape | None], *, enum: bool
+    steps: Sequence[Step], shapes: Sequence[Shape | None], *, enum: bool
 ) -> tuple[list[Member], int]:
     """The members that are not the same everywhere, and how many are."""
-    names = dict.fromkeys(
-        part.name
-        for shape in reversed(shapes)
-        if shape is not None
-        for part in shape.parts
-        if part.name
-    )
     tables = [{p.name: p for p in shape.parts} if shape is not None else {} for shape in shapes]
+    names = dict.fromkeys(name for table in reversed(tables) for name in table if name)
+    archs = tuple(step.arch for step in steps)
     differing, alike = [], 0
     used: set[str] = set()
     for name in names:
@@ -133,9 +131,8 @@ def _members(
         if len(set(texts)) == 1:
             alike += 1
             continue
-        differing.append(
-            Member(cut(name), unused(name, used), _cells(texts), _span(kernels, texts))
-        )
+        span = _spans(steps, [name in table for table in tables])
+        differing.append(Member(cut(name), unused(name, used), _cells(texts, archs), span))
     return differing, alike
 
 
@@ -146,33 +143,46 @@ def _place(part: Part, *, enum: bool) -> str:
     return f"{byte}:{bit}" if part.bitfield else str(byte)
 
 
-def _cells(texts: Sequence[str]) -> tuple[Cell, ...]:
+def _cells(texts: Sequence[str], archs: Sequence[str]) -> tuple[Cell, ...]:
+    """Mark what differs from the kernel before it of the same architecture."""
     cells = []
-    before = None
-    for text in texts:
-        state = "absent" if not text else "same" if text == before or before is None else "changed"
-        cells.append(Cell(text or "absent", state))
-        before = text or before
+    before: dict[str, str] = {}
+    for text, arch in zip(texts, archs, strict=True):
+        state = "same" if before.get(arch, text) == text else "changed"
+        cells.append(Cell(text or "absent", state if text else "absent"))
+        before[arch] = text or before.get(arch, text)
     return tuple(cells)
 
 
-def _span(kernels: Sequence[str], texts: Sequence[str]) -> str:
-    having = [bool(text) for text in texts]
-    if all(having):
+def _spans(steps: Sequence[Step], there: Sequence[bool]) -> str:
+    """Say since when and until when a member is there, once if all architectures agree."""
+    if all(there):
         return "everywhere"
-    first, last = having.index(True), len(having) - 1 - having[::-1].index(True)
+    said = {}
+    rows = zip((step.arch for step in steps), (step.kernel for step in steps), there, strict=True)
+    for arch, group in groupby(rows, key=lambda row: row[0]):
+        having = list(group)
+        said[arch] = _span([row[1] for row in having], [row[2] for row in having])
+    if len(said) == 1:
+        return next(iter(said.values()))
+    return "; ".join(f"{arch or 'elsewhere'}: {words}" for arch, words in said.items())
+
+
+def _span(kernels: Sequence[str], having: Sequence[bool]) -> str:
+    if not any(having):
+        return "never"
+    if all(having):
+        return "always"
+    first, last = having.index(True), len(having) - 1 - list(reversed(having)).index(True)
     if not all(having[first : last + 1]):
         return f"{sum(having)} of {len(having)} kernels"
-    if first and last == len(having) - 1:
+    if last == len(having) - 1:
         return f"since {kernels[first]}"
-    if not first:
-        return f"until {kernels[last]}"
-    return f"{kernels[first]} to {kernels[last]}" if first != last else f"only {kernels[first]}"
+    return f"until {kernels[last]}" if not first else f"{kernels[first]} to {kernels[last]}"
 
 
 def _archs(steps: Sequence[Step], name: str) -> Iterator[Arch]:
-    ordered = sorted(steps, key=lambda step: step.arch)  # stable: kernels keep their order
-    for arch, group in groupby(ordered, key=lambda step: step.arch):
+    for arch, group in groupby(steps, key=lambda step: step.arch):
         yield Arch(arch or "unknown architecture", tuple(_stages(list(group), name)))
 
 
@@ -231,7 +241,7 @@ def compared(diff: TypeDiff) -> Compared:
             numbers[change.kind] += 1
     parts = [f"{number} {word}" for word, number in numbers.items() if number]
     if diff.before.size != diff.after.size:
-        parts.insert(0, f"{diff.before.size} → {diff.after.size} bytes")
+        parts.insert(0, f"{diff.before.size:,} → {diff.after.size:,} bytes")
     rows = [
         Change(change_text(change)[0], change.kind, cut(change_text(change)[2:]))
         for change in diff.changes[:CHANGES]

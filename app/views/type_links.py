@@ -43,7 +43,7 @@ def addressable(name: str) -> bool:
         and not name.startswith("/")
         and "//" not in name
         and not any(part in (".", "..") for part in name.split("/"))
-        and "\\" not in name
+        and not {"\\", "%"} & set(name)
         and name.isprintable()
     )
 

@@ -47,8 +47,7 @@ async def difference(
     settings, asked = pages.settings_of(request), views.Asked(q, kind, change, at)
     await pages.ready(request, "names", before)
     await pages.ready(request, "names", after)
-    workers = request.app.state.workers
-    step = await typeindex.begin(workers, settings, (before, after))
+    step = await typeindex.begin(pages.builders(request), settings, (before, after))
     page = views.frame(before, after, asked)
     if step is not None:
         page = replace(page, progress=_STEPS[step[0]].format(step[1][0]))

@@ -24,6 +24,7 @@ from engine.btf.decode import Btf
 from engine.errors import EngineError, KernelUnknown
 
 T = TypeVar("T")
+_BUILD_SECONDS = 600.0
 HITS = 60
 """Names that one search shows."""
 
@@ -33,11 +34,21 @@ def settings_of(request: Request) -> Settings:
     return cast("Settings", request.app.state.settings)
 
 
+def builders(request: Request) -> Workers:
+    """Give the workers that build what is missing, one at a time, beside those that analyse.
+
+    Reading a whole kernel takes seconds, on a busy machine minutes, and is worth finishing.
+    """
+    state = request.app.state
+    if not hasattr(state, "builders"):
+        state.builders = Workers(1, queue=settings_of(request).queue, timeout=_BUILD_SECONDS)
+    return cast("Workers", state.builders)
+
+
 async def ready(request: Request, what: typeindex.What, *kernels: str) -> None:
     """Have what the page needs built, by the workers, where it is missing."""
-    workers = cast("Workers", request.app.state.workers)
     try:
-        await typeindex.build(workers, settings_of(request), what, kernels)
+        await typeindex.build(builders(request), settings_of(request), what, kernels)
     except KernelUnknown as unknown:
         raise not_found(unknown) from None
 

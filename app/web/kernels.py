@@ -75,7 +75,7 @@ async def by_number(request: Request, kernel: str, number: int, at: At = 0) -> H
 async def header(request: Request, kernel: str, ids: Text) -> Response:
     """Give the smallest vmlinux.h that defines the types with these ids."""
     await pages.ready(request, "names", kernel)  # 404 for a kernel that there is not
-    settings, workers = pages.settings_of(request), request.app.state.workers
-    text = await workers.run(header_of, settings, kernel, ids)
+    settings = pages.settings_of(request)
+    text = await pages.builders(request).run(header_of, settings, kernel, ids)
     name = f'inline; filename="vmlinux-{kernel}.h"'
     return Response(text, media_type="text/plain", headers={"Content-Disposition": name})
