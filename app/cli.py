@@ -154,6 +154,11 @@ def _add_check(verbs: _Verbs[_Parser]) -> None:
     check.add_argument(
         "--fail-on", choices=("error", "warning"), default="error", help="for exit code 1 (error)"
     )
+    check.add_argument(
+        "--verify",
+        action="store_true",
+        help="ask the guests of these kernels, too; fail if refused",
+    )
     _add_compiler_options(check)
     check.set_defaults(module="check")
 

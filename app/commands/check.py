@@ -37,7 +37,13 @@ def run(arguments: argparse.Namespace) -> int:
     if found.compile is not None:
         print_diagnostics(found.compile.diagnostics)
     sys.stdout.write(_rendered(found, arguments.format, arguments.fail_on))
-    return 1 if found.fails(arguments.fail_on) else 0
+    refused = False
+    if arguments.verify:
+        from app.commands.verify import verify_checked  # late: it needs the machines' side
+
+        out = sys.stdout if arguments.format == "text" else sys.stderr
+        refused = verify_checked(asked.request, asked.kernels, out)
+    return 1 if refused or found.fails(arguments.fail_on) else 0
 
 
 class Choices(NamedTuple):

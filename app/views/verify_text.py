@@ -13,7 +13,8 @@ from engine.explain.logs import read_log
 
 _LAST: Final = 6
 """Lines of a log that are shown where nobody asked for all of it."""
-_STATISTICS: Final = ("processed ", "verification time", "stack depth", "subprog ", "insns_")
+STATISTICS: Final = ("processed ", "verification time", "stack depth", "subprog ", "insns_")
+"""How lines begin that follow what the verifier had to say."""
 _REPORT: Final = "Verification failed:"
 _AGREES: Final = {
     "clear": True,
@@ -104,7 +105,7 @@ def _verdict(result: VerifyResult, paint: Paint) -> str:
 
 def _last(log: Sequence[str]) -> Sequence[str]:
     """The verifier's last words, without the statistics behind them."""
-    said = [line for line in log if line.strip() and not line.startswith(_STATISTICS)]
+    said = [line for line in log if line.strip() and not line.startswith(STATISTICS)]
     for number, line in enumerate(said):
         if line.startswith(_REPORT):  # since 7.3, and nothing behind it is new
             return said[max(number + 1 - _LAST, 0) : number + 1]

@@ -90,3 +90,30 @@ def test_inputs(tmp_path: Path) -> None:
     for wrong in ("zeros:x", "zeros:9999999"):
         with pytest.raises(AppError, match="no number of bytes"):
             read_input(wrong)
+
+
+def check(capsys: Capture, *arguments: str, code: int) -> tuple[str, str]:
+    loaders = ("--kernels", "6.1,7.3", "--loaders", "cilium@0.13.0", "--verify")
+    assert main(["check", BROKEN, *loaders, *arguments]) == code
+    said = capsys.readouterr()
+    return said.out, said.err
+
+
+def test_check_asks_the_guests_it_can(capsys: Capture, guests: FakeGuests) -> None:
+    out, err = check(capsys, code=1)
+    assert "the real verifier:\nprog (kprobe/do_sys_open)" in out
+    assert "refused, EINVAL" in out
+    assert "no guest kernel of 7.3 is installed" in err
+    assert guests.asked[0][0] == "6.1.0-56-amd64"
+
+
+def test_other_forms_stay_what_they_are(capsys: Capture, guests: FakeGuests) -> None:
+    out, err = check(capsys, "--format", "json", code=1)
+    assert json.loads(out)["results"]
+    assert "the real verifier" in err
+
+
+def test_check_without_guests(capsys: Capture, guests: FakeGuests) -> None:
+    guests.kernels = ()
+    _, err = check(capsys, code=2)
+    assert "error[guest-missing]" in err

@@ -53,6 +53,20 @@ def arguments(given: Sequence[str] | None) -> argparse.Namespace:
         action="store_true",
         help="the objects of Debian's libbpf-tools, with each amd64 snapshot, instead",
     )
+    what.add_argument(
+        "--vm", action="store_true", help="the engine's verdicts against kernels in guests, instead"
+    )
+    parser.add_argument("--all", action="store_true", help="with --vm: no samples, list everything")
+    parser.add_argument(
+        "--guest", action="append", default=[], metavar="ID", help="with --vm: 6.1; all guests"
+    )
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        choices=("golden", "gallery", "guarded", "libbpf-tools"),
+        help="with --vm: only this one (may be repeated)",
+    )
     parser.add_argument(
         "--btf", type=Path, action="append", metavar="FILE", help="raw BTF (may be repeated)"
     )
@@ -121,6 +135,10 @@ def main(given: Sequence[str] | None = None) -> int:
         return 0 if regenerate() and modules.regenerate() else 1
     if options.selftests:
         return selftests(options)
+    if options.vm:
+        from tests.conformance import vm  # late: the others need no machines
+
+        return vm.main(options.guest, options.loader or (), options.set, everything=options.all)
     good = True
     with_modules = options.modules or options.module_btfs
     stages = modules.STAGES if with_modules else sets.STAGES
