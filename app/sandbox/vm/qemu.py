@@ -30,10 +30,10 @@ MACHINE: Final = "pc,usb=off,smbus=off,hpet=off,vmport=off,i8042=off"
 RAM_BYTES: Final = 192 << 20
 AREA_BYTES: Final = 64 << 20
 COMMAND_LINE: Final = (
-    "console=ttyS0 quiet loglevel=0 panic=-1 reboot=t nokaslr mitigations=off numa=off "
+    "console=ttyS0 quiet loglevel=1 panic=-1 reboot=t nokaslr mitigations=off numa=off "
     f"mem={RAM_BYTES >> 20}M reqmem={RAM_BYTES:#x},{AREA_BYTES:#x}"
 )
-"""loglevel=0 silences all but a panic, which the host shows; reboot=t ends QEMU at once."""
+"""loglevel=1 silences all but a panic, which the host shows; reboot=t ends QEMU at once."""
 INSTALL: Final = "apt install qemu-system-x86"
 
 _FIRMWARE: Final = (Path("/usr/share/qemu"), Path("/usr/share/seabios"))
