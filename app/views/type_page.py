@@ -118,8 +118,8 @@ def block(btf: Btf, kernel: str, found: Opened, used: set[str]) -> Block:
         tuple(_line(btf, kernel, row, used) for row in found.rows),
         tuple(_enumerators(found, used)),
         found.left_out,
-        _pieces(btf, kernel, found.declaration),
-        tuple(_pieces(btf, kernel, step) for step in found.chain),
+        linked(btf, kernel, found.declaration),
+        tuple(linked(btf, kernel, step) for step in found.chain),
     )
 
 
@@ -161,7 +161,7 @@ def _line(btf: Btf, kernel: str, row: Row, used: set[str]) -> CodeLine:
     return CodeLine(
         row.kind,
         row.depth,
-        _pieces(btf, kernel, row.pieces),
+        linked(btf, kernel, row.pieces),
         f"{byte}" if row.kind != "close" else "",
         f"{bit}" if row.kind == "member" and (row.bits or bit) else "",
         size,
@@ -187,7 +187,8 @@ def _enumerators(found: Opened, used: set[str]) -> Iterable[Enumerated]:
         yield Enumerated(cut(row.name), value, number, unused(row.name, used))
 
 
-def _pieces(btf: Btf, kernel: str, pieces: Pieces) -> tuple[Piece, ...]:
+def linked(btf: Btf, kernel: str, pieces: Pieces) -> tuple[Piece, ...]:
+    """Link the names of types in a run of C, and cut those that are too long."""
     return tuple(
         Piece(name.short, link_to(btf, kernel, piece.id), piece.word, name.whole)
         for piece in pieces

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final, NamedTuple
 
 from engine import limits
 from engine.btf.decode import Btf
-from engine.btf.kinds import BtfKind, BtfType
+from engine.btf.kinds import BtfKind, BtfType, Param
 from engine.errors import BtfTypeError
 
 _QUALIFIERS: Final = {
@@ -115,3 +116,14 @@ def _keyword(found: BtfType) -> str:
     if found.is_enum:
         return "enum"
     return found.kind.word if found.is_composite else ""
+
+
+def declared_function(btf: Btf, name: str, proto: BtfType, params: tuple[Param, ...]) -> Pieces:
+    """A function with this prototype, but other names of parameters, without semicolon.
+
+    Raises BtfTypeError as `declared` does.
+    """
+    given = replace(proto, params=params)
+    return tuple(
+        _declared(btf, proto.type_id, [CPiece(name), *_params(btf, given, _DEPTH)], _DEPTH)
+    )

