@@ -34,7 +34,7 @@ def code(text: str) -> Piece:
 
 
 _NAME = re.compile(
-    r"(?:(?:enum|struct|union) )?\b\w*_\w+(?:(?:\.|::)\w+)*|(?:enum|struct|union) \w+"
+    r"(?:(?:enum|struct|union) )?\b\w*_\w+(?:(?:\.|::)\w+)*|(?:enum|struct|union) \w+|\S{100,}"
 )
 
 

@@ -10,6 +10,7 @@ const kept = new Map(); // path -> promise of its HTML, null where there is none
 let card = null;
 let owner = null;
 let timer = 0;
+let dismissed = null; // the word whose card was closed from within, and which gets the focus back
 
 // Says where the card of a word is found.
 export function pathOf(word) {
@@ -95,9 +96,9 @@ function onKey(event) {
   if (!owner || !card?.matches(":popover-open")) return;
   if (event.key === "Escape") {
     event.preventDefault(); // the pin stays
-    const back = card.contains(document.activeElement) ? owner : null;
+    dismissed = owner;
+    if (card.contains(document.activeElement)) owner.focus();
     close();
-    back?.focus();
   } else if (event.key === "Tab" && document.activeElement === owner && !event.shiftKey) {
     event.preventDefault(); // from the word into its card
     card.querySelector("a")?.focus();
@@ -115,8 +116,9 @@ export function start() {
   document.addEventListener("focusin", (event) => {
     if (card?.contains(event.target)) return;
     const word = wordOf(event);
-    if (word && event.target === word) open(word);
+    if (word && event.target === word && word !== dismissed) open(word);
     else close();
+    dismissed = null;
   });
   document.addEventListener("pointerdown", (event) => {
     if (!card?.contains(event.target)) close();

@@ -6,6 +6,11 @@ import * as moves from "./moves.js";
 import * as panes from "./panes.js";
 import * as rows from "./rows.js";
 
+// Back or Forward pressed before any script ran has changed the address and nothing else.
+const [arrived] = performance.getEntriesByType("navigation");
+const bare = (address) => address.split("#")[0];
+if (arrived && bare(arrived.name) !== bare(location.href)) location.reload();
+
 if (document.getElementById("result")) {
   rows.start();
   moves.start();
