@@ -8,6 +8,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import HTMLResponse
 
 from app.services.analyse import catalog
+from app.services.building import in_thread
 from app.services.docs import doc, docs
 from app.services.helpers import all_helpers, helper
 from app.settings import Settings
@@ -28,7 +29,7 @@ async def index(request: Request) -> HTMLResponse:
 @router.get("/docs/helpers")
 async def helpers(request: Request) -> HTMLResponse:
     """List all helpers."""
-    found = await pages.in_thread(partial(all_helpers, pages.settings_of(request)))
+    found = await in_thread(partial(all_helpers, pages.settings_of(request)))
     page = helpers_page(doc_page(doc("helpers")), found)
     return await show(request, "pages/helpers.html", page)
 
@@ -36,7 +37,7 @@ async def helpers(request: Request) -> HTMLResponse:
 @router.get("/docs/helpers/{name}")
 async def one_helper(request: Request, name: str) -> HTMLResponse:
     """Show one helper; 404 with the nearest ones."""
-    page = await pages.in_thread(partial(_helper, pages.settings_of(request), name))
+    page = await in_thread(partial(_helper, pages.settings_of(request), name))
     return await show(request, "pages/helper.html", page)
 
 

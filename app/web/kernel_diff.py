@@ -11,6 +11,7 @@ from starlette.responses import HTMLResponse
 
 from app.services import typeindex
 from app.services.analyse import catalog
+from app.services.building import builders, in_thread
 from app.services.kerneltypes import ids_to_show, no_type, opened
 from app.services.types import compare_named
 from app.services.typesearch import hit_at
@@ -47,12 +48,12 @@ async def difference(
     settings, asked = pages.settings_of(request), views.Asked(q, kind, change, at)
     await pages.ready(request, "names", before)
     await pages.ready(request, "names", after)
-    step = await typeindex.begin(pages.builders(request), settings, (before, after))
+    step = await typeindex.begin(builders(request.app.state), settings, (before, after))
     page = views.frame(before, after, asked)
     if step is not None:
         page = replace(page, progress=_STEPS[step[0]].format(step[1][0]))
     else:
-        page = await pages.in_thread(partial(_filled, settings, page))
+        page = await in_thread(partial(_filled, settings, page))
     return await show(
         request,
         "parts/_kernel_diff.html" if is_partial(request) else "pages/kernel_diff.html",
@@ -82,7 +83,7 @@ async def one_type(request: Request, before: str, after: str, name: str) -> HTML
     await pages.ready(request, "names", before)
     await pages.ready(request, "names", after)
     settings = pages.settings_of(request)
-    page = await pages.in_thread(partial(_one_type, settings, before, after, name))
+    page = await in_thread(partial(_one_type, settings, before, after, name))
     return await show(request, "pages/type_diff.html", page)
 
 

@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
-from functools import partial
-from typing import TypeVar, cast
+from typing import cast
 
-import anyio.to_thread
 from starlette.requests import Request
 
-from app.errors import AppError, from_engine
-from app.services import choices, typeindex
+from app.errors import AppError
+from app.services import building, choices, typeindex
 from app.services.analyse import catalog
 from app.services.kernels import list_kernels
 from app.services.kerneltypes import ids_to_show, no_type, opened, pointing
 from app.services.typesearch import Hit, counted, listed, lookup, read_query, search
-from app.services.workers import Workers
 from app.settings import Settings
 from app.views import hits as hit_views
 from app.views import kernels_page as views
 from app.views.type_links import cut, history_url, type_url
 from app.views.type_page import TypePage, places, type_page
 from engine.btf.decode import Btf
-from engine.errors import EngineError, KernelUnknown
+from engine.errors import EngineError
 
-T = TypeVar("T")
-_BUILD_SECONDS = 600.0
 HITS = 60
 """Names that one search shows."""
 
@@ -34,35 +29,9 @@ def settings_of(request: Request) -> Settings:
     return cast("Settings", request.app.state.settings)
 
 
-def builders(request: Request) -> Workers:
-    """Give the workers that build what is missing, one at a time, beside those that analyse.
-
-    Reading a whole kernel takes seconds, on a busy machine minutes, and is worth finishing.
-    """
-    state = request.app.state
-    if not hasattr(state, "builders"):
-        state.builders = Workers(1, queue=settings_of(request).queue, timeout=_BUILD_SECONDS)
-    return cast("Workers", state.builders)
-
-
 async def ready(request: Request, what: typeindex.What, *kernels: str) -> None:
     """Have what the page needs built, by the workers, where it is missing."""
-    try:
-        await typeindex.build(builders(request), settings_of(request), what, kernels)
-    except KernelUnknown as unknown:
-        raise not_found(unknown) from None
-
-
-def not_found(unknown: KernelUnknown) -> AppError:
-    """Make the error for an address with a kernel that there is not."""
-    error = from_engine(unknown)
-    error.status = 404
-    return error
-
-
-async def in_thread(work: partial[T]) -> T:
-    """Do what takes milliseconds, but may read a file, off the event loop."""
-    return await anyio.to_thread.run_sync(work)
+    await building.ready(request.app.state, what, *kernels)
 
 
 def kernels_page(settings: Settings, query: str) -> views.KernelsPage:

@@ -8,6 +8,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
+from app.services.building import builders, in_thread
 from app.services.headers import header_of
 from app.views.type_links import kernel_url
 from app.web import kernel_pages as pages
@@ -23,7 +24,7 @@ At = Annotated[int, Query(ge=0, le=10_000_000)]
 @router.get("/kernels")
 async def kernels(request: Request, q: Text = "") -> HTMLResponse:
     """List the kernels."""
-    page = await pages.in_thread(partial(pages.kernels_page, pages.settings_of(request), q))
+    page = await in_thread(partial(pages.kernels_page, pages.settings_of(request), q))
     return await show(request, "pages/kernels.html", page)
 
 
@@ -35,9 +36,9 @@ async def kernel(
     settings = pages.settings_of(request)
     await pages.ready(request, "names", kernel)
     if is_partial(request):
-        hits = await pages.in_thread(partial(pages.kernel_search, settings, kernel, q, kind))
+        hits = await in_thread(partial(pages.kernel_search, settings, kernel, q, kind))
         return await show(request, "parts/_hits.html", hits)
-    page = await pages.in_thread(partial(pages.kernel_page, settings, kernel, q, kind, at))
+    page = await in_thread(partial(pages.kernel_page, settings, kernel, q, kind, at))
     return await show(request, "pages/kernel.html", page)
 
 
@@ -47,7 +48,7 @@ async def health(request: Request, kernel: str) -> Response:
     await pages.ready(request, "health", kernel)
     if not is_partial(request):
         return RedirectResponse(kernel_url(kernel), 303)
-    problems = await pages.in_thread(partial(pages.health, pages.settings_of(request), kernel))
+    problems = await in_thread(partial(pages.health, pages.settings_of(request), kernel))
     return await show(request, "parts/_health.html", problems)
 
 
@@ -57,7 +58,7 @@ async def one_type(request: Request, kernel: str, name: str, at: At = 0) -> HTML
     await pages.ready(request, "names", kernel)
     await pages.ready(request, "refs", kernel)
     settings = pages.settings_of(request)
-    page = await pages.in_thread(partial(pages.one_type, settings, kernel, name, at))
+    page = await in_thread(partial(pages.one_type, settings, kernel, name, at))
     return await show(request, "pages/type.html", page)
 
 
@@ -67,7 +68,7 @@ async def by_number(request: Request, kernel: str, number: int, at: At = 0) -> H
     await pages.ready(request, "names", kernel)
     await pages.ready(request, "refs", kernel)
     settings = pages.settings_of(request)
-    page = await pages.in_thread(partial(pages.type_by_id, settings, kernel, number, at))
+    page = await in_thread(partial(pages.type_by_id, settings, kernel, number, at))
     return await show(request, "pages/type.html", page)
 
 
@@ -76,6 +77,6 @@ async def header(request: Request, kernel: str, ids: Text) -> Response:
     """Give the smallest vmlinux.h that defines the types with these ids."""
     await pages.ready(request, "names", kernel)  # 404 for a kernel that there is not
     settings = pages.settings_of(request)
-    text = await pages.builders(request).run(header_of, settings, kernel, ids)
+    text = await builders(request.app.state).run(header_of, settings, kernel, ids)
     name = f'inline; filename="vmlinux-{kernel}.h"'
     return Response(text, media_type="text/plain", headers={"Content-Disposition": name})
