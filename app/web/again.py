@@ -7,7 +7,9 @@ in the query of either.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from urllib.parse import urlencode
 
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
@@ -98,3 +100,9 @@ async def refused(request: Request, asked: Asked, error: AppError) -> HTMLRespon
     page = replace(frame(request, asked), failure=failure(error))
     template = "parts/_failure.html" if is_partial(request) else "pages/refused.html"
     return await show(request, template, page, status=error.status)
+
+
+def with_query(path: str, choices: Choices, more: Sequence[tuple[str, str]]) -> str:
+    """Give an address with the choices and more: `/matrix?example=...&differs=1`."""
+    query = [choices.query(), urlencode(more, safe="@")]
+    return f"{path}?{'&'.join(part for part in query if part)}"
