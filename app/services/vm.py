@@ -86,9 +86,7 @@ async def add_guest(
     except EngineError as error:
         raise from_engine(error) from error
     found = templates.find(guest)
-    record = found[1] if found else await templates.build(guest, say)
-    found = templates.find(guest)
-    return GuestRow(guest, found[1] if found else record)
+    return GuestRow(guest, found[1] if found else await templates.build(guest, say))
 
 
 def remove_guest(what: str, templates: Templates) -> Guest:

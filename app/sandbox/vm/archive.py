@@ -164,7 +164,7 @@ def _index(base: str, suite: str) -> Iterator[Offer]:
     except lzma.LZMAError as error:
         raise _broken(f"the index of {suite} is damaged: {error}") from error
     if not unpacker.eof:
-        raise _broken(f"the index of {suite} is larger than indexes are")
+        raise _broken(f"the index of {suite} is cut off, or larger than indexes are")
     yield from parse_index(text, base)
 
 

@@ -154,6 +154,28 @@ class GuestProgram:
 
 
 @dataclass(frozen=True, slots=True)
+class GuestFile:
+    """A file of the guest; the folders above it are made."""
+
+    path: str
+    """Absolute, below 256 bytes."""
+    content: bytes
+    executable: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class GuestCommand:
+    """A static program that is run as root in the guest and traced; it has /proc and /sys.
+
+    At most 16 arguments, the first of which is its path, and 32 files.
+    """
+
+    argv: tuple[str, ...]
+    files: tuple[GuestFile, ...] = ()
+    output_bytes: int = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
 class GuestRequest:
     """Everything for one clone, which answers once and is killed."""
 
@@ -161,6 +183,8 @@ class GuestRequest:
     """The object's .BTF with DATASEC sizes and offsets filled in, as libbpf does."""
     maps: tuple[GuestMap, ...] = ()
     programs: tuple[GuestProgram, ...] = ()
+    command: GuestCommand | None = None
+    """Run after everything else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,6 +261,28 @@ class ProgramAnswer:
 
 
 @dataclass(frozen=True, slots=True)
+class LoadSeen:
+    """One BPF_PROG_LOAD of a command, as the kernel got it and answered it."""
+
+    name: bytes
+    type: int
+    errno: int
+    instructions: bytes
+    log: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class CommandAnswer:
+    """What a command did: its loads in their order, feature probes among them; at most 256."""
+
+    loads: tuple[LoadSeen, ...]
+    status: int
+    """As wait() gives it: 0 is success, 127 << 8 that it could not be started."""
+    output: bytes
+    """What it printed, on either stream."""
+
+
+@dataclass(frozen=True, slots=True)
 class GuestAnswer:
     """What the guest's kernel said to a request."""
 
@@ -245,3 +291,4 @@ class GuestAnswer:
     test_runs: tuple[TestAnswer | None, ...]
     """One for each program; None where none was asked for or the program was not loaded."""
     maps: tuple[MapAnswer, ...]
+    command: CommandAnswer | None = None

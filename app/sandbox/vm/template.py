@@ -127,7 +127,8 @@ class Templates:
                 )
             finally:
                 snapshot.close()
-            return record
+            kept = self.store.template(digest)
+            return record if kept is None else kept[1]
         assert problem is not None  # noqa: S101 - there is always an accelerator
         raise problem
 

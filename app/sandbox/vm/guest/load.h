@@ -24,4 +24,7 @@ void put_maps(struct writer *to, struct reader from, u64 count);
 void load_programs(struct reader *from, struct writer *to, u64 count);
 void run_tests(struct reader from, struct writer *to, u64 count);
 
+/* A program of the request that is run, and every BPF_PROG_LOAD of it. */
+void run_command(struct reader *from, struct writer *to);
+
 #endif

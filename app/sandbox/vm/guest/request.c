@@ -76,6 +76,7 @@ enum status serve(struct reader *request, struct writer *answer)
 		fill_program_arrays(maps, map_count);
 		run_tests(programs, answer, program_count);
 		put_maps(answer, maps, map_count);
+		run_command(request, answer);
 	}
 	close_all(program_fds, PROGRAMS);
 	close_all(map_fds, MAPS);
