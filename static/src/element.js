@@ -7,7 +7,6 @@
 //            caret {line}        the caret was moved to another line
 
 import { defaultKeymap, history, historyKeymap } from "@codemirror/commands";
-import { cpp } from "@codemirror/lang-cpp";
 import { bracketMatching, indentOnInput, indentUnit, syntaxHighlighting } from "@codemirror/language";
 import { highlightSelectionMatches, search, searchKeymap } from "@codemirror/search";
 import { Compartment, EditorSelection, EditorState } from "@codemirror/state";
@@ -20,11 +19,18 @@ import {
   lineNumbers,
 } from "@codemirror/view";
 
+import { c } from "./c.js";
 import { marking, nextMark, setMarks, setShades } from "./marks.js";
 import { colours, look } from "./theme.js";
 
 const darkness = new Compartment();
 const naming = new Compartment();
+
+// As the file is indented so far; the kernel's way where it is not.
+function unitOf({ doc }) {
+  const text = doc.sliceString(0, 8000);
+  return /^\t/m.test(text) || !/^ {2,}\S/m.test(text) ? "\t" : "    ";
+}
 
 // What typing takes the place of: the selection, also where the editor has not heard of it yet.
 function replaced(event, view) {
@@ -169,12 +175,12 @@ class CEditor extends HTMLElement {
         bracketMatching(),
         highlightSelectionMatches({ minSelectionLength: 2 }),
         search({ top: true }),
-        cpp(),
+        c(),
         syntaxHighlighting(colours),
         look,
         marking,
         EditorState.tabSize.of(4),
-        indentUnit.of("\t"),
+        indentUnit.compute(["doc"], unitOf),
         darkness.of(EditorView.darkTheme.of(this.#dark)),
         naming.of([]),
         keymap.of([...defaultKeymap, ...historyKeymap, ...searchKeymap, { key: "Escape", run: leave }]),

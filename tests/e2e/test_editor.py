@@ -66,6 +66,50 @@ def test_c_is_highlighted_and_nothing_is_styled_inline_by_a_tag(open_page):
     assert page.evaluate("document.querySelector('c-editor').shadowRoot.adoptedStyleSheets.length")
 
 
+COLOURS = {
+    "word": "enum",
+    "number": "0x1fUL",
+    "string": '"a \\" b"',
+    "comment": "/* over",
+}
+
+
+def test_each_part_of_c_has_its_colour(open_page):
+    page = open_page()
+    write(
+        page,
+        '#include <x.h>\nenum a; long b = 0x1fUL; // c\nchar *d = "a \\" b";\n/* over\ntwo */\n',
+    )
+    root = page.evaluate(
+        """(names) => { const probe = document.createElement("i"); document.body.append(probe);
+        const found = names.map((name) => { probe.className = name;
+          return getComputedStyle(probe).color; }); probe.remove(); return found; }""",
+        ["c-key", "c-num", "c-str", "c-com"],
+    )
+    for colour, text in zip(root, COLOURS.values(), strict=True):
+        part = editor(page).get_by_text(text, exact=True)
+        assert part.evaluate("e => getComputedStyle(e).color") == colour, text
+    for text in ("// c", "two */"):
+        part = editor(page).get_by_text(text, exact=True)
+        assert part.evaluate("e => getComputedStyle(e).color") == root[3], text
+
+
+def test_a_new_line_is_indented_as_the_file_is(open_page):
+    page = open_page()
+    write(page, "int f(void)\n{\n    return 0;\n}\n")
+    page.keyboard.press("Control+Home")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("End")
+    page.keyboard.press("Enter")
+    page.keyboard.type("if (x) {")
+    page.keyboard.press("Enter")
+    page.keyboard.type("y();")
+    page.keyboard.press("Enter")
+    page.keyboard.type("}")
+    text = "int f(void)\n{\n    if (x) {\n        y();\n    }\n    return 0;\n}\n"
+    assert source(page) == text
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_the_editor_follows_the_theme(open_page, scheme):
     page = open_page(color_scheme=scheme)
