@@ -288,6 +288,8 @@ class LoaderPolicy:
     """The size of a candidate is asked before its kind, so one without a size is an error."""
     fixup_named_by_value: bool = False
     """Error texts name a patch by its values instead of by its record."""
+    entry_linked_again: bool = False
+    """A program that is called is appended to itself once more."""
     calls_text_only: bool = False
     """A call must lead to .text: programs cannot call programs."""
     poison_drops_metadata: bool = False

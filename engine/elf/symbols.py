@@ -44,6 +44,11 @@ class Symbol:
     visibility: str
 
     @property
+    def is_extern(self) -> bool:
+        """True for what another object, or the kernel, is to define."""
+        return self.section == SHN_UNDEF and self.type == "notype" and self.bind != "local"
+
+    @property
     def is_defined(self) -> bool:
         """True when the symbol lies in one of the object's own sections."""
         return SHN_UNDEF < self.section < SHN_LORESERVE

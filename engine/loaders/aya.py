@@ -91,6 +91,7 @@ V0_14_0 = LoaderPolicy(
     refusal_code="relocate_btf",
     reading=READS_V0_3,
     resolves_externs=False,
+    entry_linked_again=True,
     depth_noticed_later=True,
     notes=(
         "fields and enumerators that are missing are poisoned since v0.12 (35eaa507, c6f93b17)",

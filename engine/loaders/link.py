@@ -25,6 +25,7 @@ from engine.core.relocate import relocate_functions, relocate_object
 from engine.core.result import FunctionResult, LoaderError
 from engine.insn.codec import SLOT_BYTES, Insn
 from engine.loaders.attach import AttachPoint, attach_point, find_type, for_loader
+from engine.loaders.externs import missing_extern, not_found
 from engine.loaders.references import (
     CALL,
     PSEUDO_BTF_ID,
@@ -38,7 +39,7 @@ from engine.loaders.references import (
     unknown_extern,
 )
 
-_BY_TYPE = frozenset({"TRACING", "LSM", "EXT", "STRUCT_OPS"})
+_BY_TYPE = frozenset({"TRACING", "LSM", "STRUCT_OPS"})
 """Program types; libbpf src/libbpf.c prog_needs_vmlinux_btf."""
 _MISSING_KFUNC = 2_002_000_000
 """Helper number that libbpf calls in place of a missing weak kfunc, plus the extern's number."""
@@ -114,19 +115,21 @@ class _Linker:
     def link_relocated(self) -> LinkedObject:
         """Functions are relocated once, then linked into each program that calls them."""
         result = relocate_object(self.prepared, self.target, self.policy)
-        refused = self._refused() if result.error is None else None
-        if refused is not None:
-            return LinkedObject(self.policy.id, (), refused)
+        failed = next((f.name for f in result.functions if f.error is not None), "")
+        if result.error is None or failed:  # externs are looked up before code is relocated
+            refused = self._refused()
+            if refused is not None:
+                return LinkedObject(self.policy.id, (), refused)
         if result.error is not None:
-            failed = next((f.name for f in result.functions if f.error is not None), "")
             return LinkedObject(self.policy.id, (), result.error, failed)
         programs = []
         for entry in self._entries():
             program = self._link(entry, self._order(entry), result.functions)
             programs.append(program)
             if program.error is not None and self.policy.errors_stop_object:
-                failed = program.name if self.policy.names_error_function else ""
-                return LinkedObject(self.policy.id, (program,), program.error, failed)
+                if not self.policy.names_error_function:
+                    return LinkedObject(self.policy.id, (), program.error)
+                return LinkedObject(self.policy.id, (program,), program.error, program.name)
         return LinkedObject(self.policy.id, tuple(programs))
 
     def _refused(self) -> LoaderError | None:
@@ -134,6 +137,9 @@ class _Linker:
         unknown = unknown_extern(self.prepared, self.finder.externs, self.policy)
         if unknown is not None:
             return LoaderError("EINVAL", f"extern (kcfg) '{unknown}': unrecognized virtual extern")
+        missing = missing_extern(self.prepared, self.finder.externs, self.target, self.policy)
+        if missing:
+            return LoaderError("EINVAL", missing)
         unread = unreadable_target(self.target, self.policy)
         return unread if unread is not None and self._attaches_by_type() else None
 
@@ -203,41 +209,61 @@ class _Linker:
 
     def _depth_first(self, entry: int) -> list[int]:
         order = [entry]
-        stack = [iter(self.finder.of(entry))]
+        first = 1 if self.policy.entry_linked_again else 0
+        stack = [iter(self._references(entry))]
         while stack:
             reference = next(stack[-1], None)
             if reference is None:
                 stack.pop()
-            elif reference.callee is not None and reference.callee not in order:
+            elif reference.callee is not None and reference.callee not in order[first:]:
                 order.append(reference.callee)
-                stack.append(iter(self.finder.of(reference.callee)))
+                stack.append(iter(self._references(reference.callee)))
         return order
+
+    def _references(self, number: int) -> tuple[Reference, ...]:
+        """References of a function as the loader sees them.
+
+        One that knows no externs takes the call of an extern for one to where it stands.
+        Follows: aya-obj src/relocation.rs FunctionLinker::relocate @ aya-obj-v0.3.0.
+        """
+        found = self.finder.of(number)
+        if self.policy.resolves_externs:
+            return found
+        function = self.prepared.functions[number]
+        starts_with_call = function.insns[0].code == CALL
+        return tuple(
+            Reference(0, "function", function.name, callee=number)
+            if starts_with_call and reference.slot == 0 and reference.callee is None
+            else reference
+            for reference in found
+        )
 
     def _link(
         self, entry: int, order: Sequence[int], results: Sequence[FunctionResult]
     ) -> LinkedProgram:
         function = self.prepared.functions[entry]
-        pieces: dict[int, Piece] = {}
+        pieces: list[Piece] = []
         at = 0
         for number in order:
             result = results[number]
             slots = len(result.after or ())
-            pieces[number] = Piece(result, at, slots)
+            pieces.append(Piece(result, at, slots))
             at += slots
-        insns = [insn for piece in pieces.values() for insn in piece.function.after or ()]
+        insns = [insn for piece in pieces for insn in piece.function.after or ()]
+        callees = dict(zip(order, pieces, strict=True))
         references: list[Reference] = []
         try:
-            for number, piece in pieces.items():
-                self._resolve(number, piece, pieces, insns, references)
+            for number, piece in zip(order, pieces, strict=True):
+                self._resolve(number, piece, callees, insns, references)
         except Refusal as refusal:
             error = LoaderError(refusal.code, refusal.text)
             return LinkedProgram(function.name, function.section, None, error=error)
-        infos = [self._infos(number, piece) for number, piece in pieces.items()]
+        infos = [self._infos(number, piece) for number, piece in zip(order, pieces, strict=True)]
         return LinkedProgram(
             function.name,
             function.section,
             tuple(insns),
-            tuple(pieces.values()),
+            tuple(pieces),
             tuple(references),
             tuple(row for functions, _ in infos for row in functions),
             tuple(row for _, lines in infos for row in lines),
@@ -253,7 +279,7 @@ class _Linker:
         references: list[Reference],
     ) -> None:
         before = piece.function.before
-        for reference in self.finder.of(number):
+        for reference in self._references(number):
             place = piece.function.slot_map[reference.slot]
             if place is None:
                 continue
@@ -265,6 +291,10 @@ class _Linker:
                 continue
             if not self.policy.resolves_externs and reference.kind in ("kconfig", "ksym"):
                 continue
+            if reference.kind == "undeclared" and insn.is_ld_imm64:
+                continue
+            if not self.policy.resolves_externs and reference.kind in ("kfunc", "undeclared"):
+                raise self._no_function_there(number, reference)
             references.append(replace(reference, slot=slot))
             if reference.kind == "function" and reference.callee is not None:
                 self._call(insns, slot, pieces[reference.callee])
@@ -298,8 +328,6 @@ class _Linker:
         elif reference.kind in ("global", "kconfig"):
             insns[slot] = insn._replace(src=PSEUDO_MAP_VALUE, imm=0)
             insns[slot + 1] = insns[slot + 1]._replace(imm=signed32(reference.offset))
-        elif not self.policy.resolves_externs and reference.kind == "kfunc":
-            raise Refusal("relocate_calls", f"function {reference.name!r} not found")
         elif reference.kind == "ksym":
             found = self._kernel_id(reference, BtfKind.VAR) if reference.typed else None
             if found is not None:
@@ -320,11 +348,13 @@ class _Linker:
             return found
         if reference.weak:
             return None
-        word = "func" if kind is BtfKind.FUNC else "var"
-        raise Refusal(
-            "ESRCH",
-            f"extern ({word} ksym) '{reference.name}': not found in kernel or module BTFs",
-        )
+        raise Refusal("ESRCH", not_found(reference.name, kind))
+
+    def _no_function_there(self, number: int, reference: Reference) -> Refusal:
+        function = self.prepared.functions[number]
+        at = function.offset + reference.slot * SLOT_BYTES
+        words = f"function {at:#x} not found while relocating `{function.name}`"
+        return Refusal("relocate_calls", f"error relocating `{function.name}`: {words}")
 
     def _infos(
         self, number: int, piece: Piece

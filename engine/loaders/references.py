@@ -27,7 +27,10 @@ from engine.elf.programs import Function
 from engine.elf.symbols import Symbol
 from engine.insn.codec import SLOT_BYTES, Insn
 
-ReferenceKind = Literal["function", "map", "global", "kconfig", "ksym", "kfunc", "unknown"]
+ReferenceKind = Literal[
+    "function", "map", "global", "kconfig", "ksym", "kfunc", "undeclared", "unknown"
+]
+"""`undeclared`: an extern that BTF says nothing of."""
 
 PSEUDO_MAP_FD, PSEUDO_MAP_VALUE, PSEUDO_BTF_ID, PSEUDO_FUNC = 1, 2, 3, 4
 """src of ld_imm64; Linux include/uapi/linux/bpf.h BPF_PSEUDO_*."""
@@ -191,7 +194,7 @@ class ReferenceFinder:
             return Reference(slot, "kconfig", symbol.name, offset, weak=weak)
         kind = self.externs.ksyms.get(symbol.name)
         if kind is None:
-            return Reference(slot, "unknown", symbol.name, weak=weak)
+            return Reference(slot, "undeclared", symbol.name, weak=weak)
         typed = kind is not BtfKind.VOID
         called = insn.code == CALL
         return Reference(slot, "kfunc" if called else "ksym", symbol.name, weak=weak, typed=typed)

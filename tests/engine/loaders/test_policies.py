@@ -111,9 +111,7 @@ SINCE = [
         Signedness.FIELD_OR_REFUSE,
         id="4267cbc5",
     ),
-    pytest.param(
-        "newest_kind", "cilium", (0, 10, 0), BtfKind.TYPE_TAG, BtfKind.ENUM64, id="9a6f8143"
-    ),
+    pytest.param("newest_kind", "cilium", (0, 10, 0), BtfKind.FLOAT, BtfKind.ENUM64, id="9a6f8143"),
     pytest.param(
         "array_size", "libbpf", (1, 6, 0), ArraySize.WHOLE, ArraySize.ELEMENT, id="d7a4ab15"
     ),
