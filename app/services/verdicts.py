@@ -119,7 +119,7 @@ def _poison(fact: PoisonFact, pieces: tuple[Piece, ...], insns: Sequence[Insn]) 
         function=function,
         number=None if row is None else row.number,
         asked="" if row is None else row.local,
-        line=None if row is None or row.line is None else row.line.line_number,
+        line=None if fact.line is None else fact.line.line_number,
         reachable=fact.reachable,
         why=fact.why,
         path=fact.path,

@@ -7,10 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from engine.btf.ext import LineInfo
 from engine.btf.kinds import BtfKind, ByteOrder
 from engine.core.patch import BAD_RELO, POISON_CALL, POISON_LOAD
 from engine.core.prepare import PreparedObject
 from engine.core.result import Relocation
+from engine.core.source_line import source_line
 from engine.flow.kconfig import SECTION, Extern, externs
 from engine.flow.rodata import frozen_sections
 from engine.flow.values import RoData
@@ -34,11 +36,15 @@ _HIDDEN: Final = frozenset({"hidden", "internal"})
 
 @dataclass(frozen=True, slots=True)
 class Poison:
-    """Poisoned slots that come from one relocation; None when the bytes came poisoned."""
+    """Poisoned slots that come from one relocation; None when the bytes came poisoned.
+
+    line  the source line that speaks of the relocation
+    """
 
     slot: int
     relocation: Relocation | None
     function: str = ""
+    line: LineInfo | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,8 +141,9 @@ def _poisons(program: LinkedProgram) -> dict[int, Poison]:
                 continue
             places = [piece.function.slot_map[row.slot + n] for n in range(row.slots)]
             slots = [piece.start + place for place in places if place is not None]
+            line = source_line(row, piece.function.lines)
             for slot in slots:
-                found[slot] = Poison(slots[0], row, piece.function.name)
+                found[slot] = Poison(slots[0], row, piece.function.name, line)
     return found
 
 

@@ -19,6 +19,7 @@ from engine.flow.values import (
     U64,
     UNKNOWN,
     UNKNOWN32,
+    UNMODELLED,
     WILD,
     WRITTEN,
     Fp,
@@ -28,6 +29,7 @@ from engine.flow.values import (
     is_scalar,
     low32,
     relinked,
+    weakened,
 )
 from engine.flow.verifier import VerifierPolicy
 from engine.insn import opcodes as op
@@ -222,7 +224,7 @@ class Machine:
         size = op.SIZE_BYTES[insn.code & op.SIZE_MASK]
         base = self.read(state, slot, insn.dst)
         if immediate and not self.policy.stored_immediates:
-            value = UNKNOWN
+            value = weakened(UNMODELLED)  # some stable branches of old kernels do keep it
         if type(base) is Fp:
             slots = state.frames[base.frame].slots
             if base.off is not None:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Final, Literal
 
 from engine import limits
+from engine.btf.ext import LineInfo
 from engine.core.result import Relocation
 from engine.flow.code import Code, Poison
 from engine.flow.explorer import Explorer
@@ -37,6 +38,7 @@ class PoisonFact:
     why   for `maybe`: why that cannot be told
     path  slots that run before it, from the start of the program or function, the poison last;
           the middle of a long way is left out
+    line  the source line that speaks of the relocation, None where there is none
     """
 
     slot: int
@@ -45,6 +47,7 @@ class PoisonFact:
     reachable: Answer
     why: str = ""
     path: tuple[int, ...] = ()
+    line: LineInfo | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +149,9 @@ class _Facts:
 
 
 def _fact(poison: Poison, answer: Answer, why: str = "", path: tuple[int, ...] = ()) -> PoisonFact:
-    return PoisonFact(poison.slot, poison.relocation, poison.function, answer, why, path)
+    return PoisonFact(
+        poison.slot, poison.relocation, poison.function, answer, why, path, poison.line
+    )
 
 
 def path_of(trail: Trail | None) -> tuple[int, ...]:

@@ -20,6 +20,7 @@ from engine.flow.values import (
     U32,
     U64,
     UNKNOWN,
+    UNMODELLED,
     WILD,
     WRITTEN,
     Range,
@@ -67,6 +68,9 @@ def store(slots: Slots, off: int, size: int, value: Value, policy: VerifierPolic
     old = slots.get(number)
     zeros, weak = (old.zeros, old.weak) if old is not None else (0, 0)
     mask = (1 << size) - 1 << at
+    number_spilled = at == 0 and is_scalar(value) and value != 0
+    if zeros & ~mask and not _zeros_stay(old, at, policy, spilled=number_spilled):
+        zeros, weak = 0, weak or UNMODELLED
     zeros &= ~mask
     if value == 0 and type(value) is int:
         if at == 0 and not policy.zeros_outlive_neighbours:
@@ -75,8 +79,22 @@ def store(slots: Slots, off: int, size: int, value: Value, policy: VerifierPolic
             slots[number] = Slot(None, 0, zeros | mask, weak)
     elif type(value) is int and size == 4 and at == 0 and value <= U32:
         slots[number] = Slot(value, 4, zeros, weak)
+    elif number_spilled and zeros:
+        # The next store into the slot may make it ordinary bytes; that is not followed.
+        slots[number] = Slot(None, 0, 0, weak or UNMODELLED)
     else:
         slots[number] = Slot(None, 0, zeros, weak or _weakness(value))
+
+
+def _zeros_stay(old: Slot | None, at: int, policy: VerifierPolicy, *, spilled: bool) -> bool:
+    """Whether zeros in other bytes of a slot are remembered after a store into a part of it.
+
+    A store that is no spill makes a slot that held one ordinary bytes; so does, for the bytes
+    beside it, a spill on kernels before 6.8.
+    """
+    if spilled:
+        return policy.zeros_outlive_spills
+    return at == 0 or old is None or old.size == 0
 
 
 def _whole(value: Value, policy: VerifierPolicy) -> Slot:

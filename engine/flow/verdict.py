@@ -238,7 +238,7 @@ def _name(fact: PoisonFact) -> str:
     row = fact.relocation
     if row is None:
         return f"The poison in slot {fact.slot}"
-    line = f", line {row.line.line_number}" if row.line is not None else ""
+    line = f", line {fact.line.line_number}" if fact.line is not None else ""
     return f"The poison for {row.local} ({row.kind_word}{line})"
 
 

@@ -35,6 +35,8 @@ class VerifierPolicy:
     """A global function whose calls are all dead is not verified."""
     zeros_outlive_neighbours: bool
     """A zero stored at an 8-byte boundary survives a store into another part of its slot."""
+    zeros_outlive_spills: bool
+    """Zeros in a slot survive a number that is spilled to another part of it."""
     stored_immediates: bool
     """A constant written with BPF_ST, not from a register."""
     ranges_decide_equality: bool
@@ -58,6 +60,7 @@ _OLDEST: Final = VerifierPolicy(
     byte_swaps=False,
     dead_global_calls=False,
     zeros_outlive_neighbours=True,
+    zeros_outlive_spills=False,
     stored_immediates=False,
     ranges_decide_equality=False,
     ranges_compared=False,
@@ -71,6 +74,7 @@ _V6_12: Final = replace(
     narrow_fills=True,
     dead_global_calls=True,
     zeros_outlive_neighbours=False,
+    zeros_outlive_spills=True,
     stored_immediates=True,
     ranges_decide_equality=True,
     ranges_compared=True,

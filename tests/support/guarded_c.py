@@ -25,7 +25,10 @@ static __u32 (*input)(void) = (void *)7;
 
 char LICENSE[] SEC("license") = "GPL";
 """
-_SIZES = {8: "__u64", 4: "__u32", 1: "__u8"}
+_SIZES = {8: "__u64", 4: "__u32", 2: "unsigned short", 1: "__u8"}
+_ONLY_BYTES = ("part", "touch", "through", "peek", "shared", "add", "helper", "anywhere",
+               "copied", "seen", "callback", "halves", "shift", "narrow")  # fmt: skip
+"""Statements that only instructions can say."""
 
 
 def as_c(program: Guarded) -> str:
@@ -37,6 +40,11 @@ def as_c(program: Guarded) -> str:
             "\t__u64 c = HAVE, d = HAVE, sum = 0;",
             "\tvolatile __u64 slots[4] = {a, b, c, d};\n",
             *_body(program.callee, 1),
+            "\treturn a + sum;\n}\n",
+            "__attribute__((noinline)) __u64 outer(__u64 a)\n{",
+            "\t__u64 b = HAVE, c = HAVE, d = HAVE, sum = 0;",
+            "\tvolatile __u64 slots[4] = {a, b, c, d};\n",
+            *_body(program.outer, 1),
             "\treturn a + sum;\n}\n",
             'SEC("socket") int guarded(void *ctx)\n{',
             "\t__u64 a = HAVE, b = HAVE, c = HAVE, d = HAVE, sum = 0;",
@@ -56,13 +64,14 @@ def _lines(s: Statement, depth: int) -> list[str]:
     tabs = "\t" * depth
     to, by = NAMES[s.to], NAMES[s.by]
     cast = "" if s.wide else "(__u32)"
-    operator = "+" if s.operator in ("<<", ">>") else s.operator
+    shifts = s.operator in ("<<", ">>", "s>>")
+    operator = "+" if shifts or s.operator in ("/", "%") else s.operator
     cell = f"((volatile {_SIZES[s.size]} *)&slots[{{}}])[{s.value % (8 // s.size)}]"
     value = s.value % 8
     plain = {
         "set": f"{to} = {s.value};",
         "copy": f"{to} = {cast}{by};",
-        "compute": f"{to} = {cast}({to} {s.operator} {value});",
+        "compute": f"{to} = {cast}({to} {s.operator.removeprefix('s')} {value or 5});",
         "compute2": f"{to} = {cast}({to} {operator} {by});",
         "input": f"{to} = input();",
         "spill": f"{cell.format(s.to - 6)} = {by};",
@@ -70,11 +79,20 @@ def _lines(s: Statement, depth: int) -> list[str]:
         "poison": f"if ({to} != {s.value}) sum += WANTED;",
         "rare": f"if ({to} == {s.value}) sum += WANTED;",
         "call": f"{to} = callee({to}, {by});",
+        "mask": f"{to} = {cast}({to} & {abs(s.value) & 255});",
+        "negate": f"{to} = {cast}(-{to});",
+        "swap": f"{to} = __builtin_bswap16((__u16){to});",
+        "extend": f"{to} = (__u64)(long long)(signed char){by};",
+        "store": f"{cell.format(s.to - 6)} = {value};",
+        "probe": f"if ({_condition(s, to, str(s.value))}) sum += WANTED;",
+        "leave": f"if (!({_condition(s, to, str(s.value))})) return sum;",
+        "flip": f"{to} = input() == {value} ? {value} : 1;",
+        "global": f"{to} = outer({to});",
     }.get(s.kind)
     if plain is not None:
         return [tabs + plain]
     inside, otherwise = _body(s.then, depth + 1), _body(s.otherwise, depth + 1)
-    if s.kind == "loop":
+    if s.kind in ("loop", "maygoto"):
         head = f"for (volatile int n = 0; n < {max(s.value % 4, 1)}; n++) {{"
         return [tabs + head, *inside, tabs + "}"]
     if s.kind == "switch":
