@@ -14,6 +14,7 @@ from app.web import (
     kernels,
     loaders,
     log,
+    matrix,
     relocation,
     types,
 )
@@ -33,3 +34,4 @@ router.include_router(types.router)
 router.include_router(cards.router)
 router.include_router(relocation.router)
 router.include_router(graph.router)
+router.include_router(matrix.router)
