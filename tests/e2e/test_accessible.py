@@ -6,8 +6,22 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
+from tests.e2e.editing import drop, editor, write
+
 TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
-STATES = ("empty", "result", "kernels", "error", "absent", "not-found", "api")
+STATES = (
+    "empty",
+    "result",
+    "kernels",
+    "error",
+    "absent",
+    "not-found",
+    "api",
+    "log",
+    "files",
+    "refused",
+)
+STATES += ("dropped-log",)
 
 
 def open_state(open_page, state: str, **options: object) -> Page:
@@ -19,9 +33,22 @@ def open_state(open_page, state: str, **options: object) -> Page:
         return open_page("/analyse?draft=0123456789ab", **options)
     if state == "kernels":
         return open_page("/analyse?example=renamed-field", **options)
+    if state == "log":
+        return open_page("/log", **options)
     page = open_page(expect=("422",), **options)
+    editor(page)
+    if state == "files":
+        drop(page, ("a.h", b"#define A\n"), ("b.h", b"#define B\n"))
+        return page
+    if state == "refused":
+        drop(page, ("x.bin", b"\0\1\2"))
+        return page
+    if state == "dropped-log":
+        drop(page, ("v.log", b"0: (85) call unknown#195896080\ninvalid func unknown#195896080\n"))
+        expect(page.locator(".log-answer")).to_be_visible()
+        return page
     if state == "error":
-        page.locator("#source").fill("int a = b;\n")
+        write(page, "int a = b;\n")
     if state != "empty":
         page.keyboard.press("Control+Enter")
         expect(page.locator(".verdicts, .failure")).to_be_visible()
@@ -61,7 +88,7 @@ def test_axe_finds_nothing_with_menus_open_and_a_row_pinned(open_page):
     page.locator("#row-3 a.slot").click()
     page.locator(".examples summary").click()
     assert findings(page) == []
-    page.locator(".picker summary").click()
+    page.locator(".kernels summary").click()
     page.locator("#reloc-1").hover()
     assert findings(page) == []
 
@@ -76,3 +103,12 @@ def test_every_target_is_large_enough(open_page):
         .map(([text]) => text)"""
     )
     assert small == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("opener", ["#help", "#copy-link", "[data-action=add]"])
+def test_axe_finds_nothing_in_a_dialog(open_page, opener, scheme):
+    page = open_state(open_page, "empty", color_scheme=scheme)
+    page.locator(opener).click()
+    expect(page.locator("dialog[open]")).to_be_visible()
+    assert findings(page) == []

@@ -71,7 +71,7 @@ def test_everything_comes_back(open_page):
     write(page, source(page).replace("lublub", "linked"))
     drop(page, ("mine.h", b"#define MINE\n"))
     page.get_by_role("tab").first.click()
-    page.locator(".picker summary").click()
+    page.locator(".kernels summary").click()
     page.locator("input[name=kernel]").nth(1).check()
     chosen = page.locator("input[name=kernel]:checked").evaluate_all("b => b.map((x) => x.value)")
     page.keyboard.press("Escape")
