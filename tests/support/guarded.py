@@ -19,28 +19,10 @@ NUMBERS = (*SMALL, *SMALL, *SMALL, 255, -1, -8, 0x7FFFFFFF, -(1 << 31))
 OPERATORS = ("+", "-", "^", "&", "|", "*", "<<", ">>", "s>>", "/", "%")
 CONDITIONS = ("==", "!=", ">", ">=", "<", "<=", "s>", "s>=", "s<", "s<=", "&")
 NESTED = ("if", "if2", "loop", "maygoto", "switch")
-CHANGING = frozenset(
-    [
-        "set",
-        "fill",
-        "peek",
-        "part",
-        "compute",
-        "compute2",
-        "copy",
-        "mask",
-        "touch",
-        "halves",
-        "shift",
-        "narrow",
-        "negate",
-        "swap",
-        "extend",
-        "flip",
-        "call",
-        "global",
-    ]
-)
+CHANGING = (
+    "set", "fill", "peek", "part", "compute", "compute2", "copy", "mask", "touch", "halves",
+    "shift", "narrow", "negate", "swap", "extend", "flip", "call", "global",
+)  # fmt: skip
 """Statements that put something into their variable."""
 VARIABLES = (6, 7, 8, 9)
 """Registers; a variable's place on the stack follows from its register."""

@@ -208,8 +208,10 @@ def _narrow(s: Statement) -> Code:
     """An input of which 64 bits are known to be large, cut to 32 by a copy or a sum."""
     floor = s.value if s.value >= 0 else 0x7FFFFFFF
     known = call(RANDOM) + mov(s.to, 0) + jmp(">", s.to, floor, 2) + mov_imm(0, 0) + exit_()
-    if s.picks[0] % 2:
+    if s.picks[0] % 3 == 1:
         return known + mov(s.to, s.to, wide=False)
+    if s.picks[0] % 3 == 2:
+        return known + alu_imm("+", s.to, -1 - s.picks[1])
     return known + alu_imm(("+", "|", "^")[s.picks[1] % 3], s.to, s.picks[2] % 2, wide=False)
 
 
@@ -293,7 +295,8 @@ def _negate(s: Statement) -> Code:
 def _extend(s: Statement) -> Code:
     if s.at:
         size = min(s.size, 4)
-        return ldx(size, s.to, 10, place(s.by, s.at & -size), signed=True)
+        spill = mov_imm(1, s.value) + stx(4 if size == 4 else 8, 10, place(s.by), 1)
+        return spill + ldx(size, s.to, 10, place(s.by), signed=True)
     bits = {1: 8, 2: 16}.get(s.size, 32 if s.wide else 16)
     return mov(s.to, s.by, wide=s.wide, off=bits)
 

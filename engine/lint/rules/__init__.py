@@ -8,6 +8,7 @@ from engine.lint.rule import Rule
 from engine.lint.rules import (
     ambiguity,
     constant_guard,
+    enum_number,
     flavor_name,
     guard_lost,
     guard_mismatch,
@@ -37,5 +38,6 @@ RULES: Final[tuple[Rule, ...]] = (
     constant_guard.RULE,
     root_kind.RULE,
     flavor_name.RULE,
+    enum_number.RULE,
 )
 """All rules, in the order in which they are documented."""

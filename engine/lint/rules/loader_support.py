@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from engine.btf.kinds import BtfKind
+from engine.btf.kinds import INT_SIGNED, BtfKind
+from engine.btf.resolve import skip_modifiers_and_typedefs
 from engine.core.ambiguous import is_ambiguous
 from engine.core.kinds import CoreReloKind
-from engine.core.policy import EnumSign, MatchRule
+from engine.core.policy import EnumSign, MatchRule, Signedness
 from engine.core.trace import StepKind
 from engine.lint.levels import SKELETON_LEVELS, Levels
 from engine.lint.rule import Example, Finding, Rule
@@ -43,6 +44,7 @@ _UNSIGNED = (
 )
 _ENUM64 = "Numbers from 2^31 on need a 64-bit enum; make one enumerator larger than 32 bits."
 _FEWER = "Compare fewer levels: ask for single fields instead."
+_OWN_SIGN = "Extend the sign by hand: (value ^ top_bit) - top_bit; or take a newer version."
 _TOO_OLD = "It is older than some kinds of BTF, such as enum64; take a newer version."
 _NO_KCONFIG = (
     "It does not fill in externs of .kconfig: take a newer version, ask for a field instead of "
@@ -129,6 +131,12 @@ def _elsewhere(scene: Scene) -> Iterator[Finding]:
         elif _comes_out_negative(scene, row):
             text = f"{row.name} is 2^31 or more there, and {scene.policy.title} extends its sign"
             yield scene.finding(ID, "warning", text, row, _ENUM64)
+        elif _loses_sign(scene, row):
+            text = (
+                f"{row.name} has a sign there, and {scene.policy.title} says that it has none: "
+                "it looks at the struct and not at the field"
+            )
+            yield scene.finding(ID, "warning", text, row, _OWN_SIGN)
         elif row.relocation.kind is CoreReloKind.TYPE_MATCHES and levels.exceed(local.root_id):
             text = (
                 f"{row.name} holds types within types: for a light skeleton the kernel goes "
@@ -158,6 +166,18 @@ def _comes_out_negative(scene: Scene, row: Row) -> bool:
         return False  # negative it is; older kernels do not tell so in their types
     value, new = found.enum_value or 0, row.relocation.new or 0
     return scene.policy.enum_sign is EnumSign.EXTENDED and new != value >= _UNSIGNED_LIMIT
+
+
+def _loses_sign(scene: Scene, row: Row) -> bool:
+    """Whether the sign of a signed field is taken from its struct, which has none."""
+    if row.relocation.kind is not CoreReloKind.FIELD_SIGNED or row.relocation.new != 0:
+        return False
+    found = row.matched
+    if scene.policy.signedness is not Signedness.ROOT or found is None:
+        return False
+    btf = scene.kernel.target.btf
+    field = skip_modifiers_and_typedefs(btf, found.accessors[-1].member_type_id)
+    return bool(field.int_encoding & INT_SIGNED) if field.kind is BtfKind.INT else False
 
 
 def _passed_over(scene: Scene) -> bool:

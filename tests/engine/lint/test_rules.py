@@ -47,8 +47,8 @@ def messages(rule: str, name: str, side: str) -> list[str]:
     return [f.message for r in reports(name, side) for f in r.findings if f.rule == rule]
 
 
-def test_there_are_fourteen_rules_with_a_module_each():
-    assert len(RULES) == len({rule.id for rule in RULES}) == 14
+def test_there_are_fifteen_rules_with_a_module_each():
+    assert len(RULES) == len({rule.id for rule in RULES}) == 15
     for rule in RULES:
         module = importlib.import_module(f"engine.lint.rules.{rule.id.replace('-', '_')}")
         assert module.RULE is rule
