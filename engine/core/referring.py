@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
 
+from engine.btf.decode import Btf
 from engine.core.policy import ReadingRules
 from engine.core.prepare import PreparedObject
 from engine.elf.object import Section
@@ -46,6 +47,7 @@ def reference_faults(prepared: PreparedObject, rules: ReadingRules) -> Iterator[
     if not rules.checks_references:
         return
     obj = prepared.obj
+    kconfig, ksyms = (_declared(prepared.btf, name) for name in (".kconfig", ".ksyms"))
     for function in prepared.functions:
         for relocation in obj.relocations.get(function.section_index, ()):
             if not function.offset <= relocation.offset < function.end:
@@ -54,6 +56,8 @@ def reference_faults(prepared: PreparedObject, rules: ReadingRules) -> Iterator[
             if symbol.is_defined or symbol.section == SHN_UNDEF:
                 section = obj.sections[symbol.section] if symbol.is_defined else None
                 fault = _fault(function, relocation.offset, symbol, section, rules)
+                if section is None and not fault and symbol.name not in ksyms and kconfig:
+                    fault = _kconfig_fault(function, relocation.offset, symbol, kconfig)
                 if fault:
                     place = f"load programs: section {function.section}: offset"
                     where = f" in section {function.section}" if rules.places_name_sections else ""
@@ -85,6 +89,23 @@ def _extern_fault(symbol: Symbol, rules: ReadingRules) -> str:
     if symbol.bind not in rules.extern_bindings:
         return f"{place}: {_UNSUPPORTED} {_binding(symbol)}"
     return "" if symbol.type == "notype" else f"{place}: unsupported type {_type(symbol)}"
+
+
+def _declared(btf: Btf | None, section: str) -> frozenset[str]:
+    """The names of what a section of externs declares."""
+    if btf is None:
+        return frozenset()
+    sections = (btf.type(type_id) for type_id in btf.ids_named(section))
+    return frozenset(btf.name(row.type_id) for found in sections for row in found.variables)
+
+
+def _kconfig_fault(function: Function, offset: int, symbol: Symbol, kconfig: frozenset[str]) -> str:
+    """In an object with settings of the kernel, a load of an extern is a load of one of them."""
+    if not function.insns[(offset - function.offset) // SLOT_BYTES].is_ld_imm64:
+        return ""
+    if symbol.bind != "global":
+        return f"asm relocation: {symbol.name}: {_UNSUPPORTED} {_binding(symbol)}"
+    return "" if symbol.name in kconfig else f"kconfig {symbol.name} not found in .kconfig"
 
 
 def _map_fault(symbol: Symbol, rules: ReadingRules) -> str:

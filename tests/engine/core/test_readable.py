@@ -222,6 +222,27 @@ def test_calls_of_weak_functions_came_late_to_cilium(loader, taken):
     assert (refused(writer, loader) is None) is taken
 
 
+@pytest.mark.parametrize(
+    ("name", "bind", "words"),
+    [
+        ("CONFIG_HZ", "global", None),
+        ("CONFIG_HZ", "weak", "asm relocation: CONFIG_HZ: unsupported binding: STB_WEAK"),
+        ("OTHER", "global", "kconfig OTHER not found in .kconfig"),
+        ("KSYM", "weak", None),
+    ],
+)
+def test_cilium_takes_loads_of_externs_for_kconfig(name, bind, words):
+    writer, btf = ElfWriter(), BtfWriter()
+    writer.function("prog", "socket", ld_imm64(1, 0) + exit_())
+    writer.relocate(1, 0, writer.symbol(name, 0, bind=bind, kind="notype"), R_64)
+    setting, symbol = btf.add_var("CONFIG_HZ", btf.int, 2), btf.add_var("KSYM", 0, 2)
+    btf.add_datasec(".kconfig", 4, (SecVar(setting, 0, 4),))
+    btf.add_datasec(".ksyms", 0, (SecVar(symbol, 0, 0),))
+    given = refused(writer, "cilium@0.19.0", btf)
+    assert (given or "").endswith(words or "")
+    assert (given is None) is (words is None)
+
+
 def test_struct_ops_without_links_are_refused():
     writer = ElfWriter()
     writer.function("prog", "socket", exit_())
