@@ -9,6 +9,7 @@ from typing import Final
 
 from app.services.matrix import MatrixAnswer
 from app.views.prose import loader_name
+from app.views.type_links import Name, cut
 from engine.explain.matrix import Cell, Change, Matrix, Row
 
 ROWS: Final = 400
@@ -41,7 +42,7 @@ class RowView:
     line: str
     slot: int
     kind: str
-    local: str
+    local: Name
     meaning: str
     differs: bool
     cells: tuple[CellView, ...]
@@ -119,7 +120,7 @@ def rows_of(matrix: Matrix, start: int, end: int) -> Iterator[RowView]:
             line=_line(row),
             slot=row.slot,
             kind=row.kind.word,
-            local=row.local,
+            local=cut(row.local),
             meaning=row.meaning,
             differs=row.differs,
             cells=tuple(_cells(matrix, row)),
@@ -176,7 +177,9 @@ def matrix_csv(matrix: Matrix) -> str:
     for row in rows_of(matrix, 0, len(matrix.rows)):
         facts = [row.prog, row.section, str(row.number), str(row.slot), row.line, row.kind]
         values = [cell.words for cell in row.cells]
-        lines.append([*facts, row.local, row.meaning, *values, "; ".join(row.first)])
+        lines.append(
+            [*facts, row.local.whole or row.local.short, row.meaning, *values, "; ".join(row.first)]
+        )
     return "".join(",".join(map(_quoted, line)) + "\r\n" for line in lines)
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
-from urllib.parse import quote
 
 from app.views.closeup import FixView, fix_view
 from app.views.highlight import Coloured, highlight
 from app.views.prose import Piece, Prose, count, loader_name
+from app.views.type_links import Name, cut, type_url
 from engine.explain.type_lines import TypeLine, TypeLines
 from engine.explain.walk import Code, Considered, Stage, StageKind, Walk
 
@@ -92,7 +92,7 @@ class WalkView:
     number: int
     kind: str
     access: str
-    local: str
+    local: Name
     line: str
     source: tuple[Coloured, ...]
     outcome: str
@@ -138,7 +138,7 @@ def walk_view(
         number=walk.number,
         kind=walk.kind,
         access=walk.access,
-        local=walk.local,
+        local=cut(walk.local),
         line=f"{file.rpartition('/')[2]}:{line}" if line else "",
         source=highlight(source),
         outcome=walk.outcome,
@@ -189,9 +189,8 @@ def _candidate(number: int, found: Considered, kernel: str, total: int) -> TypeV
         title = f"{title}, candidate {number + 1}"
     lines = found.lines
     url = ""
-    name = lines.words.rpartition(" ")[2] if lines is not None else ""
-    if name.isidentifier() and lines is not None and not lines.words.startswith("an "):
-        url = f"/kernels/{quote(kernel)}/types/{quote(name)}" if found.origin == "vmlinux" else ""
+    if lines is not None and found.origin == "vmlinux":
+        url = type_url(kernel, lines.name, lines.id)
     return _type(f"candidate-{number}", title, lines, url, found.verdict)
 
 

@@ -14,6 +14,7 @@ from app.services.closeup import Closeup, CloseupRequest
 from app.services.graphs import GraphLook
 from app.views.graph import LOOKS, GraphView, file_of, graph_views
 from app.views.result import shown_function
+from app.views.type_links import Name, cut
 from app.web import again
 from app.web.reading import Asked
 
@@ -27,7 +28,7 @@ class GraphPage:
     frame: again.Frame
     graphs: tuple[GraphView, ...]
     view: GraphLook
-    name: str
+    name: Name
     prog: str
     kernel: str
 
@@ -48,7 +49,7 @@ async def graph(request: Request) -> Response:
     chosen = asked.choices
     frame = again.frame(request, asked)
     prog = chosen.prog or name
-    page = GraphPage(frame, graph_views(closeup), view, name, prog, chosen.shown_kernel)
+    page = GraphPage(frame, graph_views(closeup), view, cut(name), prog, chosen.shown_kernel)
     return await again.show_part(request, "graph", page)
 
 

@@ -63,9 +63,10 @@ class TypeLine:
 
 @dataclass(frozen=True, slots=True)
 class TypeLines:
-    """A type; `more` counts the lines that were left out at its end."""
+    """A type; `more` counts the lines that were left out at its end, `name` may be anything."""
 
     id: TypeId
+    name: str
     words: str
     size: int
     lines: tuple[TypeLine, ...]
@@ -103,7 +104,7 @@ def type_lines(
     word = found.kind.word.removesuffix("64") if found.is_enum else found.kind.word
     words = f"{word} {printable(found.name)}" if found.name else f"an anonymous {word}"
     kept, left = _bounded(lines)
-    return TypeLines(found.id, words, _size(btf, found.id), kept, left)
+    return TypeLines(found.id, found.name, words, _size(btf, found.id), kept, left)
 
 
 def _bounded(lines: Sequence[TypeLine]) -> tuple[tuple[TypeLine, ...], int]:

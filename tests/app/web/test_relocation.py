@@ -97,3 +97,13 @@ def test_hostile_names_are_text(client: TestClient):
     assert page.status_code == 200
     assert "<img src=x" not in page.text
     assert "&lt;img src=x onerror=alert(1)&gt;" in page.text
+
+
+def test_a_very_long_name_is_cut_and_can_be_opened(client: TestClient):
+    writer = ObjectWriter()
+    enum = writer.btf.add_enum("cgroup_subsys_id", values(**{"x" * 10_000: 1}))
+    record = relo(enum, "0", CoreReloKind.ENUMVAL_VALUE, 1)
+    writer.function("prog", mov_imm(0, 0) + ld_imm64(1, 1) + exit_(), record)
+    page = post(client, writer.build(), "relo=0").text
+    assert page.count("x" * 10_000) == 1
+    assert re.search(r"<details class=\"whole\"><summary>whole name, 10,\d+ characters", page)
