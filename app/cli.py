@@ -135,6 +135,7 @@ def _add_relocate(verbs: _Verbs[_Parser]) -> None:
         default=[],
         help="a module that is loaded; repeat for several; all: all that were added",
     )
+    _add_kconfig(relocate)
     relocate.add_argument(
         "--loader", metavar="ID", action="append", required=True, help="repeat for several"
     )
@@ -144,6 +145,16 @@ def _add_relocate(verbs: _Verbs[_Parser]) -> None:
     )
     _add_compiler_options(relocate)
     relocate.set_defaults(module="relocate")
+
+
+def _add_kconfig(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--kconfig",
+        metavar="NAME=VALUE",
+        action="append",
+        default=[],
+        help="a setting that an extern in .kconfig asks for, as in .config; repeat for several",
+    )
 
 
 def _add_check(verbs: _Verbs[_Parser]) -> None:
@@ -224,6 +235,7 @@ def _add_many(parser: argparse.ArgumentParser) -> None:
         default=[],
         help="a module that is loaded; repeat for several; all: all that were added",
     )
+    _add_kconfig(parser)
 
 
 def _add_explain(verbs: _Verbs[_Parser]) -> None:

@@ -59,6 +59,7 @@ def asked(body: AnalysisIn) -> AnalysisRequest:
         kernels=tuple(body.kernels),
         loaders=tuple(body.loaders),
         modules=tuple(body.modules),
+        kconfig=tuple(body.kconfig),
         clang=body.clang,
         cpu=body.cpu,
         byte_order=body.byte_order,

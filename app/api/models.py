@@ -75,6 +75,11 @@ class AnalysisIn(_Strict):
         max_length=500,
         description="Kernel modules that are loaded, by name; `all` for all that were added.",
     )
+    kconfig: list[str] = Field(
+        default_factory=list,
+        max_length=200,
+        description="Settings for externs in .kconfig, as in .config: CONFIG_HZ=250.",
+    )
     clang: int | None = Field(None, description="Major version; the newest when left out.")
     cpu: str = Field("v3", description="-mcpu: v1, v2, v3 or v4.")
     byte_order: Literal["auto", "little", "big"] = Field(

@@ -23,7 +23,11 @@ def program_request(
     if path.endswith(".c"):
         return compiler_request(arguments, path, kernels, loaders)
     return AnalysisRequest(
-        object=read_bytes(path), object_name=Path(path).name, kernels=kernels, loaders=loaders
+        object=read_bytes(path),
+        object_name=Path(path).name,
+        kernels=kernels,
+        loaders=loaders,
+        kconfig=tuple(getattr(arguments, "kconfig", ())),
     )
 
 
@@ -41,6 +45,7 @@ def compiler_request(
         files=read_sources(path),
         kernels=kernels,
         loaders=loaders,
+        kconfig=tuple(getattr(arguments, "kconfig", ())),
         clang=arguments.clang,
         cpu=arguments.cpu,
         byte_order=arguments.byte_order,

@@ -16,7 +16,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, cast
 
-from app.errors import from_engine
+from app.errors import AppError, from_engine
 from app.services.analysis import ALL_MODULES, Analysis, AnalysisRequest, CompileFailed, Run
 from app.services.cache import ByteCache
 from app.services.check import check_request
@@ -173,7 +173,7 @@ def analyse_on(
     compiled = None if request.object is not None else compile_source(request, btf_of, cache_dir)
     compiled_at = perf_counter()
     data = (compiled.object if compiled else request.object) or b""
-    prepared = read_object(data)
+    prepared = replace(read_object(data), kconfig=kconfig_of(request))
     parsed_at = perf_counter()
     runs = tuple(
         run_loader(
@@ -230,6 +230,22 @@ def compile_source(
     if result.object is None:
         raise CompileFailed(result)
     return result
+
+
+def kconfig_of(request: AnalysisRequest) -> dict[str, str]:
+    """Read `NAME=VALUE` settings; raises AppError for any other form."""
+    found = {}
+    for number, text in enumerate(request.kconfig):
+        name, sign, value = text.partition("=")
+        if not sign or not name.isidentifier() or not value:
+            raise AppError(
+                f"{text[:120]!r} is no setting of a kernel's configuration",
+                code="bad-request",
+                place=f"kconfig[{number}]",
+                hint="Write it as in .config: CONFIG_HZ=250, CONFIG_BPF_JIT=y.",
+            )
+        found[name] = value
+    return found
 
 
 def read_object(data: bytes) -> PreparedObject:

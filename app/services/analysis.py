@@ -36,6 +36,8 @@ class AnalysisRequest:
     loaders: tuple[str, ...] = ()
     modules: tuple[str, ...] = ()
     """Modules that are loaded on every kernel, by name; `all` for all that are known."""
+    kconfig: tuple[str, ...] = ()
+    """Settings of the kernel's configuration, `CONFIG_HZ=250`, for externs in .kconfig."""
     clang: int | None = None
     cpu: str = "v3"
     byte_order: AskedByteOrder = "auto"
@@ -55,7 +57,8 @@ class AnalysisRequest:
                 list(self.files.items()), self.clang, self.cpu, self.byte_order, self.opt,
                 list(self.defines),
             ]  # fmt: skip
-        known = json.dumps([compiler, self.object_name, self.kernels, self.loaders, self.modules])
+        asked = [compiler, self.object_name, self.kernels, self.loaders, self.modules]
+        known = json.dumps([*asked, self.kconfig] if self.kconfig else asked)
         return hashlib.sha256(known.encode() + b"\0" + (self.object or b"")).hexdigest()
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
 from app.errors import AppError
-from app.services.analyse import chosen_modules, compile_source, read_object
+from app.services.analyse import chosen_modules, compile_source, kconfig_of, read_object
 from app.services.analysis import AnalysisRequest
 from app.services.check import unknown_id
 from engine.btf.decode import Btf
@@ -20,6 +20,7 @@ from engine.btf.kinds import ByteOrder
 from engine.core.candidates import Target
 from engine.core.policy import LoaderPolicy
 from engine.core.prepare import PreparedObject
+from engine.flow.kconfig import externs
 from engine.kernels.catalog import Catalog
 from engine.lint.examine import Report, examine
 from engine.lint.rule import SEVERITIES, Finding, Severity
@@ -52,6 +53,8 @@ class Check:
     reports: tuple[Report, ...]
     skipped: tuple[Skipped, ...] = ()
     compile: CompileResult | None = None
+    kconfig: tuple[tuple[str, str], ...] = ()
+    """Externs in .kconfig by name, with the setting that was given; "" for none."""
 
     @property
     def kernels(self) -> tuple[str, ...]:
@@ -170,7 +173,10 @@ def check_program(
     reports = examine(ready.prepared, ready.kernels, policies, sources=request.files)
     name = request.main if request.object is None else request.object_name
     order = ready.prepared.obj.byte_order
-    return Check(name, order, reports, ready.skipped, ready.compile)
+    given = ready.prepared.kconfig
+    names = externs(ready.prepared.btf, "")
+    settings = tuple((name, given.get(name, "")) for name in names)
+    return Check(name, order, reports, ready.skipped, ready.compile, settings)
 
 
 def prepared_for(request: AnalysisRequest, kernels: Sequence[Kernel]) -> Ready:
@@ -183,7 +189,7 @@ def prepared_for(request: AnalysisRequest, kernels: Sequence[Kernel]) -> Ready:
     if data is None:
         compiled = _compile(request, kernels)
         data = compiled.object or b""
-    prepared = read_object(data)
+    prepared = replace(read_object(data), kconfig=kconfig_of(request))
     order = prepared.obj.byte_order
     fitting = tuple(kernel for kernel in kernels if kernel.target.btf.byte_order == order)
     if not fitting:

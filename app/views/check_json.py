@@ -26,6 +26,7 @@ def check_json(check: Check) -> Json:
             for report in check.reports
         ],
         "skipped": [asdict(skip) for skip in check.skipped],
+        "kconfig": [{"name": name, "given": given or None} for name, given in check.kconfig],
     }
 
 

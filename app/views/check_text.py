@@ -13,6 +13,7 @@ from engine.lint.examine import Report
 COLUMNS: Final = 100
 _COLOURS: Final = {"error": "31", "warning": "33", "note": "36", "good": "32", "dim": "2"}
 _INDENT: Final = "    "
+_NOT_GIVEN: Final = "not given, see --kconfig"
 
 
 class Paint:
@@ -41,6 +42,9 @@ def check_text(check: Check, *, colour: bool = False) -> str:
         lines += _program(name, section, reports, check, paint)
     for merged in check.merged():
         lines += ["", *_finding(merged, check, paint)]
+    if check.kconfig:
+        lines.append("")
+        lines += [f"kconfig {name}: {given or _NOT_GIVEN}" for name, given in check.kconfig]
     if check.skipped:
         lines.append("")
         lines += [f"skipped {skip.kernel}: {skip.reason}" for skip in check.skipped]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from engine.btf.decode import Btf
 from engine.btf.ext import BtfExt, LineInfos, decode_ext
@@ -19,7 +20,8 @@ _NO_LINES = LineInfos.of(())
 class PreparedObject:
     """What every loader starts from; the same for all targets, so it is built once.
 
-    `lines` holds, per function, the source line in force at each slot.
+    `lines` holds, per function, the source line in force at each slot; `kconfig` has settings of
+    the kernel's configuration by name, `CONFIG_HZ: "250"`, for externs that ask for them.
     """
 
     obj: ElfObject
@@ -27,6 +29,7 @@ class PreparedObject:
     ext: BtfExt
     functions: tuple[Function, ...]
     lines: tuple[SlotLines, ...]
+    kconfig: Mapping[str, str] = field(default_factory=dict)
 
 
 def prepare(obj: ElfObject, *, base: Btf | None = None) -> PreparedObject:

@@ -95,7 +95,7 @@ def code_of(
         _poisons(program),
         {reference.slot: reference for reference in program.references},
         frozen_sections(prepared.obj),
-        externs(prepared.btf, release),
+        externs(prepared.btf, release, prepared.kconfig),
         prepared.obj.byte_order,
     )
 

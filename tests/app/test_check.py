@@ -235,3 +235,23 @@ def test_it_needs_no_web_framework_and_no_compiler() -> None:
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=ROOT)
     assert done.stderr.strip() == "[]"
+
+
+def test_settings_for_kconfig_are_taken_and_listed(capsys: Capture) -> None:
+    program = str(GALLERY / "kconfig-698" / "broken.o")
+    text = check(capsys, program, "--kernels", "6.1", "--loaders", "libbpf", code=0)
+    assert "kconfig LINUX_KERNEL_VERSION: not given, see --kconfig\n" in text
+    seen = set()
+    for version in (0x050000, 0x070000):
+        arguments = ("--kernels", "6.1", "--loaders", "libbpf", "--format", "json")
+        main(["check", program, *arguments, "--kconfig", f"LINUX_KERNEL_VERSION={version}"])
+        answer = json.loads(capsys.readouterr().out)
+        given = {"name": "LINUX_KERNEL_VERSION", "given": str(version)}
+        assert answer["kconfig"] == [given]
+        seen |= {row["verdict"] for row in answer["results"]}
+    assert len(seen) == 2, "the version decides"
+
+
+def test_a_setting_without_a_value_is_refused(capsys: Capture) -> None:
+    assert main(["check", STATE, "--kernels", "6.1", "--kconfig", "CONFIG_HZ"]) == 2
+    assert "is no setting of a kernel's configuration" in capsys.readouterr().err

@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from engine.flow.kconfig import Extern, externs, version_code
+from engine.btf.kinds import INT_BOOL, SecVar
+from engine.flow.kconfig import SECTION, Extern, externs, version_code
 from engine.flow.reach import explore
 from engine.flow.values import KCONFIG, Range
 from engine.flow.verifier import POLICIES
@@ -82,3 +83,32 @@ def test_the_guard_of_the_gallery_is_dead_on_newer_kernels():
     judged = CASE.judged("broken", "6.1.0-56-amd64", "libbpf@1.7.0")
     assert judged.kind == "poison-unreachable"
     assert judged.remarks == ()
+
+
+@pytest.mark.parametrize(
+    ("size", "encoding", "text", "value"),
+    [
+        (4, 0, "250", 250),
+        (8, 0, "0x10", 16),
+        (4, 0, "-1", 0xFFFFFFFF),
+        (1, INT_BOOL, "y", 1),
+        (1, INT_BOOL, "n", 0),
+        (1, INT_BOOL, "m", None),
+        (1, 0, "m", ord("m")),
+        (4, 0, "y", None),
+        (4, 0, "4294967296", None),
+        (4, 0, '"text"', None),
+    ],
+)
+def test_a_setting_that_is_given(size, encoding, text, value):
+    writer = BtfWriter()
+    variable = writer.add_var("CONFIG_X", writer.add_int("number", size, encoding))
+    writer.add_datasec(SECTION, size, [SecVar(variable, 0, size)])
+    (found,) = externs(writer.parsed(), "6.1.0", {"CONFIG_X": text}).values()
+    assert found.value == value if value is not None else isinstance(found.value, Range)
+
+
+def test_a_setting_comes_before_the_release():
+    given = {"LINUX_KERNEL_VERSION": str(0x050000), "CONFIG_ELSE": "1"}
+    found = externs(CASE.prepared("broken").btf, "6.12.117", given)
+    assert found == {"LINUX_KERNEL_VERSION": Extern(4, 0x050000)}
