@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
-from app.services.graphs import Graph, GraphLook, graph_of
+from app.services.graphs import Graph, GraphLook, graph_of, too_large
 from app.services.verdicts import FunctionId, function_id
 from engine.core.candidates import Target
 from engine.core.relocate import relocate_object
@@ -116,7 +116,9 @@ def look(
             order = prepared.obj.byte_order
             if before is None and request.view != "over":
                 first = function_cfgs(found.function)[0]
-                before = graph_of(picture_of(first, Marks(), order), "cfg-old", request)
+                before = too_large(first, request) or graph_of(
+                    picture_of(first, Marks(), order), "cfg-old", request
+                )
             graph = _after(found, order, request, loader)
         told = dict(_told(found, prepared, target, policy, request.numbers))
         sides.append(Near(loader, graph, found.dead(), frozenset(found.path), found.reach, told))
@@ -130,6 +132,9 @@ def _after(found: _Found, order: ByteOrder, request: CloseupRequest, loader: str
     first, after = function_cfgs(function)
     if after is None:
         return None
+    large = too_large(after, request)
+    if large is not None:
+        return large
     marks = replace(found.marks, visited=None) if found.everything else found.marks
     prefix = f"cfg-{_anchor(loader)}-{_anchor(request.kernel)}"
     if request.view == "over":

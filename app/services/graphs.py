@@ -12,6 +12,7 @@ from engine.flow.svg import draw_picture
 
 if TYPE_CHECKING:
     from app.services.closeup import CloseupRequest
+    from engine.flow.cfg import Cfg
 
 GraphLook = Literal["side", "over", "list"]
 DRAWN_BLOCKS: Final = 80
@@ -54,11 +55,15 @@ class Graph:
     listed: tuple[Listed, ...] = ()
 
 
+def too_large(cfg: Cfg, request: CloseupRequest) -> Graph | None:
+    """Give a graph without a picture where it is large and was not asked for."""
+    blocks = len(cfg.blocks)
+    return Graph(blocks, large=True) if blocks > DRAWN_BLOCKS and not request.drawn else None
+
+
 def graph_of(picture: Picture, prefix: str, request: CloseupRequest) -> Graph:
     """Draw and list a graph as far as `request` wants it."""
     blocks = len(picture.cfg.blocks)
-    if blocks > DRAWN_BLOCKS and not request.drawn:
-        return Graph(blocks, large=True)
     dot = picture_to_dot(picture) if request.dot else ""
     if request.view == "list":
         return Graph(blocks, dot=dot, listed=_listed(picture))

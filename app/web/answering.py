@@ -12,7 +12,7 @@ from app.errors import AppError
 from app.services.analyse import Analyses
 from app.services.analysis import Analysis, AnalysisRequest
 from app.services.closeup import Closeup, CloseupRequest, Near
-from app.views.choices import Side
+from app.views.choices import Choices, Side
 from app.views.result import Result, Shown, result, shown_function
 from app.views.strip import Pick, picks
 from app.web.reading import Asked
@@ -63,7 +63,7 @@ async def _closeup(analyses: Analyses, asked: Asked, analysis: Analysis) -> Clos
     columns = picks(analysis, asked.choices)
     looks = {}
     for kernel in dict.fromkeys(pick.run.kernel for pick in columns):
-        wanted = _look(data, kernel, columns, shown, analysis, drawn=bool(asked.choices.graph))
+        wanted = _look(data, kernel, columns, shown, analysis, asked.choices)
         try:
             looks[kernel] = await analyses.closeup(wanted)
         except AppError:
@@ -77,10 +77,13 @@ def _look(
     columns: tuple[Pick, ...],
     shown: Shown,
     analysis: Analysis,
-    *,
-    drawn: bool,
+    choices: Choices,
 ) -> CloseupRequest:
-    """Ask for the columns of one kernel."""
+    """Ask for the columns of one kernel.
+
+    Stories are told on the first page alone, so that all others share one answer; the drawer of
+    a relocation tells its own.
+    """
     loaders = dict.fromkeys(pick.run.loader for pick in columns if pick.run.kernel == kernel)
     return CloseupRequest(
         object=data,
@@ -88,8 +91,8 @@ def _look(
         loaders=tuple(loaders),
         function=(shown.section, shown.name),
         modules=analysis.request.modules,
-        numbers=shown.numbers,
-        drawn=drawn,
+        numbers=() if choices.at else shown.numbers,
+        drawn=bool(choices.graph),
     )
 
 
