@@ -59,10 +59,12 @@ class Pool:
         self.templates = templates
         self._keep = keep
         self._deadline = deadline
-        self._line = Line(at_once or max(1, min(4, os.cpu_count() or 1)), queue)
+        # One more than processors: a clone that starts waits for namespaces part of the time.
+        self._line = Line(at_once or min(4, os.cpu_count() or 1) + 1, queue)
         self._shelves: dict[str, asyncio.Task[_Shelf]] = {}
         self._builds: dict[str, asyncio.Task[None]] = {}
         self._filler: asyncio.Task[None] | None = None
+        self._later: asyncio.TimerHandle | None = None
         self._endings: set[asyncio.Task[None]] = set()
         self._closed = False
 
@@ -119,6 +121,8 @@ class Pool:
     async def close(self) -> None:
         """End all clones and wait until they are gone."""
         self._closed = True
+        if self._later is not None:
+            self._later.cancel()
         tasks = [*self._builds.values(), *([self._filler] if self._filler else [])]
         for task in tasks:
             task.cancel()
@@ -204,6 +208,11 @@ class Pool:
                 _LOG.warning("no clone could be prepared: %s", error)
                 return
             shelf.ready.append(clone)
+        if self._later is not None:
+            self._later.cancel()
+        if self._shelves:  # come back when the first may be put away
+            loop = asyncio.get_running_loop()
+            self._later = loop.call_later(IDLE_SECONDS + 1, self._fill_later)
 
     async def _neediest(self) -> _Shelf | None:
         """Give the shelf that lacks most; put shelves away that nobody has asked for lately."""

@@ -76,12 +76,15 @@ def clone_command(wires: Wires, accelerator: Accelerator) -> list[str]:
 
 
 def _machine(wires: Wires, accelerator: Accelerator, *, share: bool) -> list[str]:
+    jail = (*_jailed(kvm=accelerator == "kvm"), prlimit_path(), *_LIMITS, "--")
+    return [*jail, *_qemu(wires, accelerator, share=share)]
+
+
+def _qemu(wires: Wires, accelerator: Accelerator, *, share: bool) -> list[str]:
     tcg = accelerator == "tcg"
     ram = f"memory-backend-file,id=ram,size={RAM_BYTES},mem-path=/proc/self/fd/{wires.ram}"
     area = f"memory-backend-file,id=area,size={AREA_BYTES},mem-path=/proc/self/fd/{wires.area}"
     return [
-        *_jailed(kvm=not tcg),
-        *(prlimit_path(), *_LIMITS, "--"),
         *(qemu_path(), "-M", MACHINE, "-smp", "1", "-m", f"{RAM_BYTES + AREA_BYTES >> 20}M"),
         *("-accel", "tcg,tb-size=64" if tcg else "kvm", "-cpu", "max" if tcg else "host"),
         *("-object", f"{ram},share={'on' if share else 'off'}"),
@@ -96,8 +99,9 @@ def _machine(wires: Wires, accelerator: Accelerator, *, share: bool) -> list[str
 
 def _jailed(*, kvm: bool) -> tuple[str, ...]:
     way = enter()
-    if way is None:
-        return ()
+    if way is None:  # COREPLAY_JAIL=none: at least end with the owner
+        setpriv = shutil.which("setpriv")
+        return () if setpriv is None else (setpriv, "--pdeathsig", "KILL")
     return (*way, *_mounts(), *(("--dev-bind", "/dev/kvm", "/dev/kvm") if kvm else ()), "--")
 
 
@@ -136,6 +140,6 @@ def qemu_version() -> str:
 
 def machine_fingerprint(accelerator: Accelerator) -> str:
     """Give a digest of everything here that a template's state depends on."""
-    command = _machine(Wires(0, 0, 0, 0), accelerator, share=True)
-    words = [qemu_version(), COMMAND_LINE, *command[command.index(qemu_path()) :]]
+    command = _qemu(Wires(0, 0, 0, 0), accelerator, share=True)
+    words = [qemu_version(), COMMAND_LINE, *command]
     return hashlib.sha256("\0".join(words).encode()).hexdigest()

@@ -14,8 +14,10 @@ from pathlib import Path
 import pytest
 
 from app.errors import AppError
+from app.sandbox.vm import pool as pool_module
 from app.sandbox.vm import template as templates_module
 from app.sandbox.vm.pool import Pool
+from app.sandbox.vm.qemu import qemu_path
 from app.sandbox.vm.snapshot import STATE_FILE
 from app.sandbox.vm.store import GuestStore, TemplateRecord
 from app.sandbox.vm.template import WARM, Templates
@@ -179,3 +181,49 @@ def test_a_guest_without_a_template(tmp_path, in_pool, monkeypatch):
             return caught.value.code
 
     assert asyncio.run(main()) == "vm-template-missing"
+
+
+def test_templates_that_nobody_asks_for_are_put_away(in_pool, monkeypatch):
+    kernel = guest("6.1")[1].id
+    monkeypatch.setattr(pool_module, "IDLE_SECONDS", -1.0)
+
+    async def work(pool):
+        await pool.ask(kernel, SOUND, deadline=PATIENT)
+        async with asyncio.timeout(PATIENT):
+            while pool._shelves:
+                await asyncio.sleep(0.02)
+        answer = await pool.ask(kernel, SOUND, deadline=PATIENT)
+        assert answer.programs[0].loaded
+
+    in_pool(work, keep=1)
+
+
+def test_without_a_jail_clones_end_with_their_owner_too(in_pool, monkeypatch):
+    kernel = guest("6.1")[1].id
+    monkeypatch.setenv("COREPLAY_JAIL", "none")
+
+    async def work(pool):
+        await pool.prepare(kernel)
+        (clone,) = pool.standing(kernel)
+        command = Path(f"/proc/{clone.machine.pid}/cmdline").read_bytes()
+        assert command.startswith(qemu_path().encode())
+        answer = await pool.ask(kernel, SOUND, deadline=PATIENT)
+        assert answer.programs[0].loaded
+
+    in_pool(work, keep=1)
+
+
+def test_kvm_is_used_only_where_a_guest_booted_under_it(in_pool, monkeypatch):
+    tried = []
+
+    async def boot(kernel, initramfs, accelerator, warm):
+        tried.append(accelerator)
+        raise AppError(f"no {accelerator} here", code="vm-boot-failed")
+
+    kept, one = guest("6.1")
+    monkeypatch.setattr(templates_module, "boot", boot)
+    monkeypatch.setattr(templates_module, "_accelerators", lambda: ("kvm", "tcg"))
+    with pytest.raises(AppError, match="no tcg here"):
+        asyncio.run(kept.build(one))
+    assert tried == ["kvm", "tcg"]
+    assert kept.digest(one, "kvm") != kept.digest(one, "tcg")
