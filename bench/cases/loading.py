@@ -17,6 +17,7 @@ from engine.btf.index import build_index, open_index
 from engine.core.prepare import prepare
 from engine.core.relocate import Target, relocate_object
 from engine.elf.object import parse_object
+from engine.kernels.cache import write_atomically
 from engine.kernels.catalog import COMMITTED
 from engine.loaders import all_policies, policy_of
 from tests.support.libbpf_tools import objects
@@ -75,7 +76,7 @@ def _many_kernels(found: bytes, raw: bytes, folder: Path) -> Iterator[Figure]:
     targets = []
     for number in range(KERNELS):
         path = folder / f"{number}.idx"
-        path.write_bytes(content)
+        write_atomically(path, content)
         targets.append(Target(open_index(path)))
     policies = all_policies()[:LOADERS]
 

@@ -14,10 +14,17 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 
 from engine.btf.decode import Btf
 from engine.btf.index import FORMAT_VERSION, build_index, open_index
 from engine.errors import KernelFileError
+
+_CHUNK: Final = 1 << 16
+"""Linux keeps what is written at once in one large page, and maps all of it where a byte is read.
+
+Small writes make small pages: of a mapped index only what is looked up takes memory.
+"""
 
 
 class IndexCache:
@@ -87,7 +94,8 @@ def write_atomically(path: Path, content: bytes) -> None:
     temporary = Path(name)
     try:
         with os.fdopen(handle, "wb") as file:
-            file.write(content)
+            for start in range(0, len(content), _CHUNK):
+                file.write(content[start : start + _CHUNK])
             file.flush()
             os.fsync(file.fileno())
         temporary.chmod(0o644)
