@@ -12,6 +12,7 @@ from app.services.closeup import CloseupRequest
 from app.services.graphs import Graph, graph_of
 from bench.figures import Figure, milliseconds, yardstick
 from engine.flow.cfg import build_cfg
+from engine.flow.layout import _laid_out
 from engine.flow.picture import Marks, picture_of
 from engine.insn.codec import Insn
 
@@ -40,7 +41,8 @@ def program(blocks: int) -> tuple[Insn, ...]:
 
 
 def made(code: tuple[Insn, ...]) -> Graph:
-    """Do what a worker does for one graph."""
+    """Do what a worker does for one graph that it has not seen before."""
+    _laid_out.cache_clear()
     asked = CloseupRequest(b"", "", (), ("", ""), drawn=True)
     return graph_of(picture_of(build_cfg(code), Marks(), "little"), "cfg", asked)
 

@@ -9,6 +9,7 @@ const SMALLEST = 0.02;
 const LARGEST = 6;
 const STEP = 1.3;
 const TALLEST = 620;
+const READABLE = 0.4;
 const views = new WeakMap(); // .graph-view -> View
 
 class View {
@@ -23,7 +24,19 @@ class View {
     const tallest = box.closest(".alone") ? Math.max(TALLEST, innerHeight - 250) : TALLEST;
     this.svg.setAttribute("height", Math.round(Math.min(Math.max(this.height, 160), tallest)));
     this.svg.setAttribute("width", "100%");
-    this.fit(1);
+    this.begin();
+  }
+
+  // A graph that fits is shown whole; a tall one from its entry, large enough to be read.
+  begin() {
+    const [width, height] = this.size();
+    this.scale = Math.min(width / this.width, 1);
+    if (this.scale > height / this.height) this.scale = Math.max(this.scale, READABLE);
+    const entry = this.svg.querySelector(".cfg-block")?.getBBox();
+    const wide = this.width * this.scale > width && entry;
+    this.x = (wide ? entry.x + entry.width / 2 : this.width / 2) - width / this.scale / 2;
+    this.y = Math.min(0, (this.height - height / this.scale) / 2);
+    this.show();
   }
 
   size() {

@@ -12,7 +12,7 @@ from engine.btf.ext import LineInfo
 from engine.errors import LimitExceeded
 from engine.flow.cfg import Block, build_cfg
 from engine.flow.dot import to_dot
-from engine.flow.layout import place
+from engine.flow.layout import _laid_out, place
 from engine.flow.picture import Marks, lines_text, marks_of
 from engine.flow.standalone import standalone
 from engine.flow.svg import draw, escape
@@ -195,3 +195,12 @@ def test_dot_names_what_the_drawing_shows():
     assert 'b0 -> b2 [label="taken"];' in text
     assert 'b0 -> b1 [label="fallthrough",color=gray];' in text
     assert 'xlabel="poison"' in text
+
+
+def test_graphs_of_one_shape_are_laid_out_once():
+    code = jmp("==", 1, 0, 1) + mov_imm(2, 100) + exit_()
+    other = jmp("==", 1, 0, 1) + mov_imm(2, 101) + exit_()
+    before = _laid_out.cache_info().hits
+    draw(build_cfg(code))
+    draw(build_cfg(other))
+    assert _laid_out.cache_info().hits > before
