@@ -34,6 +34,11 @@ class Parting:
         return self.starts[0] if self.starts else None
 
 
+def itself(name: str) -> Parting:
+    """Say that left and right are one and the same choice."""
+    return Parting(prose(f"Left and right are the same choice: {loader_name(name)}."), same=True)
+
+
 def parting(sides: Sequence[tuple[str, FunctionResult | None]]) -> Parting | None:
     """Compare the columns of one program, named by their loaders; None where there is but one."""
     if len(sides) < 2:

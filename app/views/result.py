@@ -16,7 +16,7 @@ from app.views.failure import Remark, remarks_of
 from app.views.graph import GraphView, graph_views
 from app.views.headline import Headline, headline
 from app.views.lines import SourceLines
-from app.views.parting import Parting, parting
+from app.views.parting import Parting, itself, parting
 from app.views.prose import Prose, code, count, loader_name, names_as_code, prose, size
 from app.views.relocations import Record, records, tally
 from app.views.states import SEVERITY, State, function_state, worst
@@ -147,7 +147,15 @@ def result(
             ProgramTab(key, sides[0][1].section, len(sides[0][1].before), state, key == chosen)
             for key, (sides, state) in sections.items()
         ),
-        program=_program(shown, chosen, main, analysis, choices.at, closeup or Closeup())
+        program=_program(
+            shown,
+            chosen,
+            main,
+            analysis,
+            choices.at,
+            closeup or Closeup(),
+            compared=choices.compared is not None,
+        )
         if chosen and other is None
         else None,
         aligned=_aligned(shown, chosen, main, order, choices.at) if other is not None else None,
@@ -221,7 +229,14 @@ def _chosen(programs: Mapping[str, tuple[Sides, State]], wish: str) -> str:
 
 
 def _program(
-    shown: Sequence[Pick], key: str, main: str, analysis: Analysis, at: int, closeup: Closeup
+    shown: Sequence[Pick],
+    key: str,
+    main: str,
+    analysis: Analysis,
+    at: int,
+    closeup: Closeup,
+    *,
+    compared: bool,
 ) -> Program:
     lines = SourceLines(main)
     sides = []
@@ -234,6 +249,8 @@ def _program(
     tallies = {tally(side.function.relocations) for side in sides if side.function is not None}
     found = records(sides, lines)
     parted = parting([(side.loader, side.function) for side in sides])
+    if parted is None and compared:
+        parted = itself(sides[0].loader)
     differ = parted.rows if parted else frozenset()
     table = bytecode(sides, lines, analysis.byte_order, at=at, differ=differ)
     return Program(

@@ -63,7 +63,8 @@ def picks(analysis: Analysis, choices: Choices) -> tuple[Pick, ...]:
         )
     runs = {(run.kernel, run.loader): run for run in analysis.runs}
     found = [runs[side.kernel, side.loader] for side in sides]
-    return tuple(map(Pick, names_of(sides), found))
+    columns = tuple(map(Pick, names_of(sides), found))
+    return columns[:1] if columns[0] == columns[1] else columns
 
 
 def halves(left: Analysis, right: Analysis, choices: Choices) -> tuple[Pick, ...]:
@@ -89,8 +90,6 @@ def names_of(sides: tuple[Side, Side]) -> tuple[str, str]:
             f"{name}, {f'clang {side.clang}' if side.clang else 'the usual clang'}"
             for name, side in zip(names, sides, strict=True)
         ]
-    if names[0] == names[1]:
-        names[1] += " (again)"
     return names[0], names[1]
 
 

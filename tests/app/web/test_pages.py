@@ -177,8 +177,8 @@ def test_a_result_has_graphs_and_stories_that_open_without_scripts(client, issue
     assert answer.count('<details class="story">') == 2
     assert answer.count('<svg xmlns="http://www.w3.org/2000/svg" class="cfg"') == 3
     assert " style=" not in answer
-    assert '<details class="graphs">' in answer
-    assert '<details class="graphs" open>' in post(client, issue_object, graph="1").text
+    assert '<details class="graphs" id="graphs">' in answer
+    assert '<details class="graphs" id="graphs" open>' in post(client, issue_object, graph="1").text
 
 
 def test_source_and_choices_are_only_text(client: TestClient):
