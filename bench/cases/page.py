@@ -44,8 +44,8 @@ HOVERS = """() => [...document.querySelectorAll("#rows .slot-row")]
     return performance.now() - began;
   })"""
 ALL_ROWS = """async () => {
-  const source = document.querySelector("script[src*='js/views']").src.replace("views.js", "rows.js");
-  const rows = await import(source);
+  const views = document.querySelector("script[src*='js/views']").src;
+  const rows = await import(views.replace("views.js", "rows.js"));
   while (await rows.more());
   return rows.all().length;
 }"""
@@ -132,6 +132,7 @@ def _hover(browser: Browser, address: str) -> tuple[float, int]:
     page = _page(browser, address)
     page.wait_for_timeout(1000)
     _chosen(page)
+    page.wait_for_timeout(1000)
     rows = page.evaluate(ALL_ROWS)
     page.evaluate(HOVERS)
     spent = sorted(page.evaluate(HOVERS))
