@@ -332,6 +332,21 @@ def _add_vm(verbs: _Verbs[_Parser]) -> None:
         if verb != "remove":
             action.add_argument("--json", action="store_true", help="as JSON")
         action.set_defaults(module="vm", action=verb)
+    _add_vm_loaders(actions)
+
+
+def _add_vm_loaders(actions: _Verbs[_Parser]) -> None:
+    loaders = actions.add_parser("loaders", help="the real loaders that can run in guests")
+    verbs = loaders.add_subparsers(metavar="ACTION", required=True, parser_class=_Parser)
+    add = verbs.add_parser("add", help="build some from the public registries")
+    add.add_argument("loader", metavar="ID", nargs="+", help="cilium@0.13.0, libbpf, aya")
+    listing = verbs.add_parser("list", help="list them")
+    remove = verbs.add_parser("remove", help="forget one")
+    remove.add_argument("loader", metavar="ID")
+    for action, verb in ((add, "add"), (listing, "list"), (remove, "remove")):
+        if verb != "remove":
+            action.add_argument("--json", action="store_true", help="as JSON")
+        action.set_defaults(module="vm_loaders", action=verb)
 
 
 def _add_loaders(verbs: _Verbs[_Parser]) -> None:

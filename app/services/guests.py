@@ -37,9 +37,11 @@ class PoolGuests:
         """Guests that can be asked, oldest first."""
         return tuple(self._kernel(guest) for guest in self.pool.guests())
 
-    async def ask(self, kernel: str, request: GuestRequest, placed: Placed) -> GuestAnswer:
+    async def ask(
+        self, kernel: str, request: GuestRequest, placed: Placed, seconds: float | None = None
+    ) -> GuestAnswer:
         """Ask one clone; raises AppError when it did not answer."""
-        return await self.pool.ask(kernel, request, placed)
+        return await self.pool.ask(kernel, request, placed, deadline=seconds)
 
     def _kernel(self, guest: Guest) -> GuestKernel:
         found = self._known.get(guest)

@@ -66,6 +66,7 @@ class VerifyRequest:
     explain   where there is no log level, load what is refused again for a log of level 1
     input     for BPF_PROG_TEST_RUN; None: programs are not run
     real      the loaders themselves relocate and load inside the guest
+    seconds   the guest's own time for one clone's work; None: the pool's usual
     """
 
     program: AnalysisRequest
@@ -74,6 +75,7 @@ class VerifyRequest:
     explain: bool = True
     input: bytes | None = field(default=None, repr=False)
     real: bool = False
+    seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,11 +158,18 @@ class Ask:
     """One clone's work: a request, and for each program of it whom it is about.
 
     run_errors  by position: why a program is not run although an input was given
+    seconds     the guest's own time; None: the pool's usual
     """
 
     subjects: tuple[Subject, ...]
     request: GuestRequest
     run_errors: Mapping[int, str] = field(default_factory=dict)
+    seconds: float | None = None
+
+    @property
+    def is_real(self) -> bool:
+        """Whether a real loader runs in the guest."""
+        return self.request.command is not None
 
     @property
     def guest(self) -> GuestKernel:

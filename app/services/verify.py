@@ -21,6 +21,7 @@ from app.services.verification import (
     VerifyResult,
 )
 from app.services.verify_answer import failed, results_of
+from app.services.verify_real import real_results
 from engine.errors import EngineError
 
 if TYPE_CHECKING:
@@ -39,9 +40,12 @@ class Guests(Protocol):
     def installed(self) -> tuple[GuestKernel, ...]:
         """Guests that can be asked, oldest first."""
 
-    async def ask(self, kernel: str, request: GuestRequest, placed: Placed) -> GuestAnswer:
+    async def ask(
+        self, kernel: str, request: GuestRequest, placed: Placed, seconds: float | None = None
+    ) -> GuestAnswer:
         """Ask one clone of a guest; `placed` is told the place in line, 0 when it is its turn.
 
+        `seconds` is the guest's own time, None the usual one.
         Raises AppError when the guest did not answer; cancelling it kills the clone.
         """
 
@@ -87,7 +91,8 @@ async def verify(
     keep(planned.settled)
     limiter = anyio.CapacityLimiter(AT_ONCE)
     async with anyio.create_task_group() as tasks:
-        sender = _Sender(guests, watcher, explain=request.explain and not request.log_level)
+        explain = request.explain and not request.log_level
+        sender = _Sender(guests, watcher, explain, request.seconds)
         for ask in planned.asks:
             tasks.start_soon(sender.answer, ask, limiter, keep)
     return tuple(found[index] for index in sorted(found))
@@ -98,6 +103,12 @@ class _Sender:
     guests: Guests
     watcher: Watcher
     explain: bool
+    patience: float | None = None
+
+    def _seconds(self, ask: Ask) -> float | None:
+        """The guest's time: at least what the request says that it may have."""
+        wanted = [seconds for seconds in (ask.seconds, self.patience) if seconds is not None]
+        return max(wanted, default=None)
 
     async def answer(
         self,
@@ -118,12 +129,15 @@ class _Sender:
                 self.watcher.started(ask)
 
         try:
-            answer = await self.guests.ask(ask.guest.id, ask.request, placed)
+            answer = await self.guests.ask(ask.guest.id, ask.request, placed, self._seconds(ask))
         except AppError as error:
-            if len(ask.subjects) == 1 or error.code in ("server-busy", "guest-missing"):
+            whole = ask.is_real or error.code in ("server-busy", "guest-missing")
+            if len(ask.subjects) == 1 or whole:
                 return tuple(failed(ask, error))
             parts = [_alone(ask, number) for number in range(len(ask.subjects))]
             return tuple([result for part in parts for result in await self._ask(part)])
+        if ask.is_real:
+            return tuple(real_results(ask, answer))
         results = tuple(results_of(ask, answer))
         if not self.explain:
             return results
@@ -142,7 +156,9 @@ class _Sender:
         wanted = replace(program, log_level=1, test_run=None)
         try:
             request = replace(ask.request, programs=(wanted,))
-            answer = await self.guests.ask(ask.guest.id, request, lambda place: None)
+            answer = await self.guests.ask(
+                ask.guest.id, request, lambda place: None, self._seconds(ask)
+            )
         except AppError:
             return result  # the last words have to do
         (again,) = results_of(replace(ask, request=request), answer)

@@ -19,13 +19,16 @@ from app.services.verification import (
     Ask,
     GuestKernel,
     Judge,
+    Place,
     Planned,
     SlotSource,
     Subject,
     VerifyRequest,
     VerifyResult,
 )
+from app.services.verify_real import real_asks
 from app.services.verify_request import guest_request, run_problem
+from app.services.vm_loaders import real_loaders
 from engine.core.candidates import Target
 from engine.errors import KernelUnknown
 from engine.loaders.link import LinkedProgram, link_object
@@ -129,10 +132,24 @@ def plan_verification(
     runs = [
         _Run(request, prepared, judge, policy, known) for judge in judges for policy in policies
     ]
-    asks = tuple(ask for run in runs for ask in run.asks())
-    settled = tuple(result for run in runs for result in run.settled)
-    order = tuple(place for run in runs for place in run.order)
-    return Planned(asks, settled, order, compiled)
+    asks = [ask for run in runs for ask in run.asks()]
+    settled = [result for run in runs for result in run.settled]
+    order = [subject.place for run in runs for subject in run.subjects]
+    if request.real:
+        subjects = [subject for run in runs for subject in run.subjects]
+        binaries = {loader.id: loader.path for loader in real_loaders(settings).values()}
+        for row in real_asks(subjects, binaries, data or b""):
+            if isinstance(row, Ask):
+                asks.append(row)
+            else:
+                settled.append(row)
+        order = [place for one in order for place in (one, _by_the_loader(one))]
+    return Planned(tuple(asks), tuple(settled), tuple(order), compiled)
+
+
+def _by_the_loader(place: Place) -> Place:
+    guest, loader, _, section, program = place
+    return guest, loader, "real", section, program
 
 
 def _check(request: VerifyRequest, settings: Settings, kernels: int, loaders: int) -> None:
@@ -197,16 +214,15 @@ class _Run:
             for program in self.plan.programs
             if not request.programs or program.name in request.programs
         ]
-        self._subjects = [
+        self.subjects = [
             _subject(program, judge, self.plan, verdicts, programs) for program in self._wanted
         ]
-        self.order = [subject.place for subject in self._subjects]
 
     def asks(self) -> Iterator[Ask]:
         """Requests for the programs that go to the guest; the others are settled."""
         group: list[tuple[ProgramPlan, Subject]] = []
         slots = 0
-        for program, subject in zip(self._wanted, self._subjects, strict=True):
+        for program, subject in zip(self._wanted, self.subjects, strict=True):
             settled = _settled(program, subject)
             if settled is not None:
                 self.settled.append(settled)

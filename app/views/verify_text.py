@@ -96,6 +96,8 @@ def _verdict(result: VerifyResult, paint: Paint) -> str:
         parts.append(f"returned {result.retval}")
     if result.verified_instructions is not None:
         parts.append(f"{result.verified_instructions} instructions verified")
+    if result.same_bytes:
+        parts.append("the engine's bytes")
     if result.ms is not None:
         parts.append(f"{result.ms:.1f} ms")
     if result.log_truncated:

@@ -10,6 +10,7 @@ import anyio
 from app.errors import AppError
 from app.sandbox.vm.protocol import (
     BtfAnswer,
+    CommandAnswer,
     GuestAnswer,
     GuestProgram,
     GuestRequest,
@@ -80,11 +81,14 @@ class FakeGuests:
     retval: int = 0
     asked: list[tuple[str, GuestRequest]] = field(default_factory=list)
     endless: bool = False
+    command: CommandAnswer | None = None
 
     def installed(self) -> tuple[GuestKernel, ...]:
         return tuple(self.kernels)
 
-    async def ask(self, kernel: str, request: GuestRequest, placed: Placed) -> GuestAnswer:
+    async def ask(
+        self, kernel: str, request: GuestRequest, placed: Placed, seconds: float | None = None
+    ) -> GuestAnswer:
         placed(2)
         await anyio.lowlevel.checkpoint()
         placed(0)
@@ -102,4 +106,10 @@ class FakeGuests:
             for program, answer in zip(request.programs, programs, strict=True)
         )
         maps = tuple(MapAnswer(step=Step.DONE, errno=0, entry=0, values=()) for _ in request.maps)
-        return GuestAnswer(btf=BtfAnswer(0, b""), programs=programs, test_runs=runs, maps=maps)
+        return GuestAnswer(
+            btf=BtfAnswer(0, b""),
+            programs=programs,
+            test_runs=runs,
+            maps=maps,
+            command=self.command if request.command is not None else None,
+        )
