@@ -111,7 +111,57 @@ def _cilium(version: str, folder: Path) -> str:
     return told.strip()
 
 
-_BUILDERS: Final[Mapping[str, Callable[[str, Path], str]]] = {"cilium": _cilium}
+def _libbpf(version: str, folder: Path) -> str:
+    """The sources are those in the crate libbpf-sys; cargo fetches them and builds nothing."""
+    code = _crate("libbpf-sys", version, folder) / "libbpf"
+    compiler = _tool("cc", "/usr/bin/cc")
+    headers = [f"-I{code / name}" for name in ("src", "include", "include/uapi")]
+    include = folder / "include"
+    include.mkdir()
+    (include / "bpf").symlink_to(code / "src")
+    sources = [str(path) for path in sorted((code / "src").glob("*.c"))]
+    flags = ["-static", "-Os", "-s", "-w", "-D_LARGEFILE64_SOURCE", "-D_FILE_OFFSET_BITS=64"]
+    source = str(SOURCES / "libbpf" / "main.c")
+    libraries = ["-lelf", "-lz"]
+    _run(
+        [compiler, *flags, *headers, f"-I{include}", source, *sources, "-o", _BINARY, *libraries],
+        folder,
+    )
+    return _run([compiler, "--version"], folder).splitlines()[0]
+
+
+def _aya(version: str, folder: Path) -> str:
+    cargo = _tool("cargo", CARGO)
+    shutil.copytree(SOURCES / "aya", folder, dirs_exist_ok=True)
+    manifest = (SOURCES / "aya" / "Cargo.toml.in").read_text().replace("VERSION", version)
+    (folder / "Cargo.toml").write_text(manifest)
+    target = "x86_64-unknown-linux-gnu"
+    static = {"RUSTFLAGS": "-C target-feature=+crt-static"}
+    _run([cargo, "build", "--release", "-q", "--target", target], folder, **static)
+    os.replace(folder / "target" / target / "release" / "loader", folder / _BINARY)
+    return _run([cargo, "--version"], folder).strip()
+
+
+def _crate(name: str, version: str, folder: Path) -> Path:
+    """Give the folder of a crate's sources."""
+    cargo = _tool("cargo", CARGO)
+    package = folder / "crate"
+    package.mkdir()
+    (package / "empty.rs").touch()
+    (package / "Cargo.toml").write_text(
+        f'[package]\nname = "fetch"\nversion = "0.0.0"\n[lib]\npath = "empty.rs"\n'
+        f'[dependencies]\n{name} = "={version}"\n[workspace]\n'
+    )
+    told = json.loads(_run([cargo, "metadata", "--format-version", "1"], package))
+    manifests = [row["manifest_path"] for row in told["packages"] if row["name"] == name]
+    return Path(manifests[0]).parent
+
+
+_BUILDERS: Final[Mapping[str, Callable[[str, Path], str]]] = {
+    "cilium": _cilium,
+    "libbpf": _libbpf,
+    "aya": _aya,
+}
 
 
 def _tool(name: str, usual: str) -> str:
