@@ -103,7 +103,7 @@ def test_two_kernels_are_compared_without_jumps(open_page):
     page.get_by_label("Name, or a part of it").fill("task_struct")
     page.get_by_role("button", name="Filter").click()
     page.get_by_role("link", name="side by side task_struct").first.click()
-    expect(page.locator(".two-sides section.type-block").first).to_be_visible()
+    expect(page.locator(".two-sides .type-block").first).to_be_visible()
 
 
 def test_everything_works_without_scripts(open_page):
