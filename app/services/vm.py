@@ -102,20 +102,19 @@ async def check_guest(guest: Guest, templates: Templates, say: Say = lambda _: N
         if templates.find(guest) is None:
             await templates.build(guest, say)
         say(f"asking {guest.id}")
-        times = []
-        for keep in (0, 1):
-            async with Pool(templates, keep=keep, at_once=1) as pool:
-                await pool.prepare(guest.id)
-                times.append(await _timed(pool, guest))
-        return GuestCheck(guest, *times)
+        cold, warm = await _timed(templates, guest, 0), await _timed(templates, guest, 1)
+        return GuestCheck(guest, cold, warm)
     except AppError as error:
         return GuestCheck(guest, problem=error.message)
 
 
-async def _timed(pool: Pool, guest: Guest) -> float:
-    began = time.perf_counter()
-    answer = await pool.ask(guest.id, WARM, deadline=_CHECK_SECONDS)
-    spent = (time.perf_counter() - began) * 1e3
+async def _timed(templates: Templates, guest: Guest, keep: int) -> float:
+    """Milliseconds of one request when `keep` clones stand ready."""
+    async with Pool(templates, keep=keep, at_once=1) as pool:
+        await pool.prepare(guest.id)
+        began = time.perf_counter()
+        answer = await pool.ask(guest.id, WARM, deadline=_CHECK_SECONDS)
+        spent = (time.perf_counter() - began) * 1e3
     if not answer.programs[0].loaded:
         errno = answer.programs[0].errno
         raise AppError(

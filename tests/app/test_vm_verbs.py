@@ -72,9 +72,7 @@ def test_a_package_is_added_listed_and_removed(data, package, capsys, monkeypatc
 
 @pytest.mark.vm
 def test_a_real_guest_answers(data, capsys):
-    reason = guests.reason_against()
-    if reason:
-        pytest.skip(f"NO REAL KERNEL IS TESTED: {reason}")
+    guests.require()
     templates, guest = guests.guest("6.1")
     shutil.copytree(templates.store.folder / "guests" / guest.id, data / "vm/guests" / guest.id)
     assert cli.main(["vm", "check", "--json"]) == 0

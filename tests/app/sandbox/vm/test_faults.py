@@ -42,14 +42,14 @@ def misdeed(name: str) -> GuestRequest:
 def fails(in_pool):
     """Ask for a misdeed, and afterwards for something sound; give the error of the first."""
 
-    def one(name: str, **options) -> AppError:
+    def one(name: str, seconds: float = DEADLINE) -> AppError:
         kernel = guest("6.1", misbehave=True)[1].id
 
         async def work(pool):
             began = time.monotonic()
             with pytest.raises(AppError) as caught:
-                await pool.ask(kernel, misdeed(name), deadline=options.get("seconds", DEADLINE))
-            assert time.monotonic() - began < DEADLINE + GRACE
+                await pool.ask(kernel, misdeed(name), deadline=seconds)
+            assert time.monotonic() - began < seconds + GRACE
             sound = await pool.ask(kernel, request(program()), deadline=PATIENT)
             assert sound.programs[0].loaded
             return caught.value
@@ -75,7 +75,7 @@ def fails(in_pool):
     ],
 )
 def test_a_guest_that_was_taken_over(fails, name, code, sentence):
-    error = fails(name)
+    error = fails(name, DEADLINE if code == "vm-timeout" else PATIENT)
     assert (error.code, sentence in error.message) == (code, True), error.message
 
 
@@ -135,10 +135,11 @@ def test_more_programs_than_a_guest_takes(in_pool):
     assert caught.value.code == "vm-request-refused"
 
 
-def test_values_that_do_not_fit_are_left_out(ask):
-    wide = GuestMap("wide", ARRAY, 4, 16 << 20, 1, read_back=(bytes(4),) * 3)
-    (answer,) = ask(request(maps=(wide,))).maps
-    assert [value is None for value in answer.values] == [False, False, True]
+def test_a_value_that_does_not_fit_is_left_out(ask):
+    wide = GuestMap("wide", ARRAY, 4, 40 << 20, 1, read_back=(bytes(4),))
+    answer = ask(request(program(), maps=(wide,)))
+    assert (answer.maps[0].errno, answer.maps[0].values) == (0, (None,))
+    assert answer.programs[0].loaded
 
 
 def test_qemu_killed_in_the_middle_of_a_request(in_pool):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.sandbox.vm.protocol import (
@@ -30,11 +30,13 @@ REQUEST = GuestRequest(
 )
 
 
+@settings(max_examples=40)  # building them takes longer than what is tested
 @given(st.from_type(GuestRequest))
 def test_requests_survive(request_):
     assert decode(GuestRequest, encode(request_)) == request_
 
 
+@settings(max_examples=40)  # building them takes longer than what is tested
 @given(st.from_type(GuestAnswer))
 def test_answers_survive(answer):
     assert decode(GuestAnswer, encode(answer)) == answer
@@ -49,6 +51,7 @@ def test_noise_is_refused_or_read_exactly(data):
     assert len(encode(answer)) == len(data)
 
 
+@settings(max_examples=40)  # building them takes longer than what is tested
 @given(st.from_type(GuestAnswer), st.data())
 def test_cut_off_and_longer_answers_are_refused(answer, data):
     whole = encode(answer)
