@@ -1,21 +1,27 @@
 """The section headers of an ELF object and the bytes they point to.
 
-    Elf64_Ehdr  e_ident[16] (4 class, 5 byte order), e_type u16, e_machine u16, e_version u32,
-                e_entry u64, e_phoff u64, e_shoff u64, e_flags u32, e_ehsize u16,
-                e_phentsize u16, e_phnum u16, e_shentsize u16, e_shnum u16, e_shstrndx u16
     Elf64_Shdr  sh_name u32, sh_type u32, sh_flags u64, sh_addr u64, sh_offset u64, sh_size u64,
                 sh_link u32, sh_info u32, sh_addralign u64, sh_entsize u64
 
-This is the only module that imports elftools, for the names of foreign machines in errors; its
-readers are slower than all the rest of reading an object, and follow links without bounds.
+This is the only module that imports elftools, and no object of elftools leaves it: elftools
+reads the file header and names what it holds. The table of section headers is unpacked here in
+one go, since elftools takes longer for it than all the rest of reading an object takes; its
+readers of whole sections are not used, for they follow links without bounds.
 Source of the numbers: the System V gABI, chapters "ELF Header" and "Sections".
 """
 
 from __future__ import annotations
 
+import io
 import struct
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Final, NamedTuple
+
+from elftools.common.exceptions import ELFError as ForeignElfError
+from elftools.common.utils import struct_parse
+from elftools.elf.enums import ENUM_SH_TYPE_BASE
+from elftools.elf.structs import ELFStructs
 
 from engine import limits
 from engine.btf.kinds import ByteOrder
@@ -31,22 +37,16 @@ SHF_COMPRESSED = 0x800
 SHN_XINDEX = 0xFFFF
 _HEADER_BYTES = 64
 _SECTION_HEADER_BYTES = 64
-_ET_REL = 1
-_EM_BPF = 247
 _BYTE_ORDERS: Final[dict[int, ByteOrder]] = {1: "little", 2: "big"}
-_FILE_HEADER: Final = {
-    "little": struct.Struct("<16sHHIQQQIHHHHHH"),
-    "big": struct.Struct(">16sHHIQQQIHHHHHH"),
-}
 _SECTION_HEADER: Final = {
     "little": struct.Struct("<IIQQQQIIQQ"),
     "big": struct.Struct(">IIQQQQIIQQ"),
 }
 _KINDS: Final = {
-    0: "null", 1: "progbits", 2: "symtab", 3: "strtab", 4: "rela", 5: "hash", 6: "dynamic",
-    7: "note", 8: "nobits", 9: "rel", 10: "shlib", 11: "dynsym", 14: "init_array",
-    15: "fini_array", 16: "preinit_array", 17: "group", 18: "symtab_shndx", 19: "relr",
-}  # fmt: skip
+    number: name.removeprefix("SHT_").lower()
+    for name, number in ENUM_SH_TYPE_BASE.items()
+    if name.startswith("SHT_") and isinstance(number, int)
+}
 _HINT_BPF = "Compile with clang -target bpf (or bpfel, bpfeb) -g -O2 -c."
 _HINT_CUT = "The file looks cut off; fetch or compile it again."
 
@@ -150,33 +150,38 @@ def _file_header(data: bytes) -> _FileHeader:
             f"the file header cannot be read: class {data[4]}, byte order {data[5]}",
             place="byte 0x4, EI_CLASS",
         )
-    fields = _FILE_HEADER[byte_order].unpack_from(data)
-    kind, machine = fields[1:3]
-    if machine != _EM_BPF:
+    try:
+        header = struct_parse(_structs(byte_order).Elf_Ehdr, io.BytesIO(data), 0)
+    except ForeignElfError as error:
+        raise ElfError(f"the file header cannot be read: {error}", place="byte 0x0") from error
+    machine, kind = header["e_machine"], header["e_type"]
+    if machine != "EM_BPF":
         raise NotBpfError(
-            f"the object is for machine {_machine_name(machine)}, not for BPF",
+            f"the object is for machine {machine}, not for BPF",
             place="byte 0x12, e_machine",
             hint=_HINT_BPF,
         )
-    if kind != _ET_REL:
+    if kind != "ET_REL":
         raise NotBpfError(
-            f"the file is of type {_type_name(kind)}, not a relocatable object (ET_REL)",
+            f"the file is of type {kind}, not a relocatable object (ET_REL)",
             place="byte 0x10, e_type",
             hint=_HINT_BPF,
         )
-    return _FileHeader(byte_order, fields[6], *fields[11:14])
+    return _FileHeader(
+        byte_order=byte_order,
+        start=header["e_shoff"],
+        entry=header["e_shentsize"],
+        sections=header["e_shnum"],
+        names=header["e_shstrndx"],
+    )
 
 
-def _machine_name(number: int) -> str:
-    from elftools.elf.enums import ENUM_E_MACHINE  # late: only this error needs it
-
-    return next((name for name, value in ENUM_E_MACHINE.items() if value == number), str(number))
-
-
-def _type_name(number: int) -> str:
-    from elftools.elf.enums import ENUM_E_TYPE  # late: only this error needs it
-
-    return next((name for name, value in ENUM_E_TYPE.items() if value == number), str(number))
+@cache
+def _structs(byte_order: ByteOrder) -> ELFStructs:
+    """The layouts of elftools, which take half a millisecond to make."""
+    structs = ELFStructs(little_endian=byte_order == "little", elfclass=64)
+    structs.create_basic_structs()
+    return structs
 
 
 def _section_headers(data: bytes, file: _FileHeader) -> list[_Header]:
