@@ -10,10 +10,12 @@ const LARGEST = 6;
 const STEP = 1.3;
 const TALLEST = 620;
 const READABLE = 0.4;
+const MANY = 80;
 const views = new WeakMap(); // .graph-view -> View
 
 class View {
-  constructor(box) {
+  // `width` is that of the box, measured by the caller: reading it here would lay out all again.
+  constructor(box, width) {
     this.box = box;
     this.svg = box.querySelector("svg");
     this.width = this.svg.viewBox.baseVal.width;
@@ -22,30 +24,32 @@ class View {
     this.dragged = false;
     this.level = "auto";
     const tallest = box.closest(".alone") ? Math.max(TALLEST, innerHeight - 250) : TALLEST;
-    this.svg.setAttribute("height", Math.round(Math.min(Math.max(this.height, 160), tallest)));
+    this.shown = [width, Math.round(Math.min(Math.max(this.height, 160), tallest))];
+    this.svg.setAttribute("height", this.shown[1]);
     this.svg.setAttribute("width", "100%");
     this.begin();
   }
 
   // A graph that fits is shown whole; a tall one from its entry, large enough to be read.
   begin() {
-    const [width, height] = this.size();
+    const [width, height] = this.shown;
     this.scale = Math.min(width / this.width, 1);
     if (this.scale > height / this.height) this.scale = Math.max(this.scale, READABLE);
-    const entry = this.svg.querySelector(".cfg-block")?.getBBox();
+    const entry = this.svg.querySelector(".cfg-block > rect");
+    const [left, broad] = ["x", "width"].map((name) => Number(entry?.getAttribute(name)));
     const wide = this.width * this.scale > width && entry;
-    this.x = (wide ? entry.x + entry.width / 2 : this.width / 2) - width / this.scale / 2;
+    this.x = (wide ? left + broad / 2 : this.width / 2) - width / this.scale / 2;
     this.y = Math.min(0, (this.height - height / this.scale) / 2);
     this.show();
   }
 
-  size() {
+  measure() {
     const { width, height } = this.svg.getBoundingClientRect();
-    return [Math.max(width, 1), Math.max(height, 1)];
+    if (width && height) this.shown = [width, height];
   }
 
   fit(most = LARGEST) {
-    const [width, height] = this.size();
+    const [width, height] = this.shown;
     this.scale = Math.min(width / this.width, height / this.height, most);
     this.x = (this.width - width / this.scale) / 2;
     this.y = Math.min(0, (this.height - height / this.scale) / 2);
@@ -53,7 +57,7 @@ class View {
   }
 
   show() {
-    const [width, height] = this.size();
+    const [width, height] = this.shown;
     const shown = [this.x, this.y, width / this.scale, height / this.scale];
     this.svg.setAttribute("viewBox", shown.map((n) => n.toFixed(2)).join(" "));
     const auto = this.scale >= 0.6 ? "full" : this.scale >= 0.26 ? "short" : "number";
@@ -63,7 +67,7 @@ class View {
 
   // Zooms; what lies at (px, py) of the box stays there.
   zoom(by, px, py) {
-    const [width, height] = this.size();
+    const [width, height] = this.shown;
     const [ax, ay] = [px ?? width / 2, py ?? height / 2];
     const scale = Math.min(LARGEST, Math.max(SMALLEST, this.scale * by));
     this.x += ax / this.scale - ax / scale;
@@ -80,7 +84,7 @@ class View {
 
   centre(block) {
     const box = block.getBBox();
-    const [width, height] = this.size();
+    const [width, height] = this.shown;
     this.x = box.x + box.width / 2 - width / this.scale / 2;
     this.y = box.y + box.height / 2 - height / this.scale / 2;
     this.show();
@@ -183,16 +187,26 @@ function connect(root) {
   if (location.hash.startsWith("#cfg-")) links.pinFromAddress();
 }
 
-function prepare(box) {
-  if (views.has(box) || !box.querySelector("svg") || !box.clientWidth) return;
-  const view = new View(box);
-  views.set(box, view);
-  listen(view);
-}
-
 function attach(root) {
   connect(root);
-  for (const box of root.querySelectorAll(".graph-view")) prepare(box);
+  const boxes = [...root.querySelectorAll(".graph-view")].filter((box) => !views.has(box));
+  const widths = boxes.map((box) => box.clientWidth);
+  boxes.forEach((box, number) => {
+    if (!widths[number] || !box.querySelector("svg")) return;
+    const view = new View(box, widths[number]);
+    views.set(box, view);
+    listen(view);
+  });
+}
+
+// Many blocks come as numbers first: laying out all their text would take seconds.
+function parsed(html) {
+  const template = document.createElement("template");
+  template.innerHTML = html; // from our own server, escaped there
+  for (const svg of template.content.querySelectorAll(".cfg")) {
+    if (svg.querySelectorAll(".cfg-block").length > MANY) svg.dataset.level = "number";
+  }
+  return template.content;
 }
 
 async function swap(element) {
@@ -201,7 +215,7 @@ async function swap(element) {
   const html = await part(element);
   body.removeAttribute("aria-busy");
   if (html === null) return;
-  body.innerHTML = html; // from our own server, escaped there
+  body.replaceChildren(parsed(html));
   attach(body);
   (body.querySelector(".graph-looks [aria-current]") ?? body).focus();
 }
@@ -243,6 +257,9 @@ export function start() {
     view.show();
   });
   window.addEventListener("resize", () => {
-    for (const box of document.querySelectorAll(".graph-view")) views.get(box)?.show();
+    for (const box of document.querySelectorAll(".graph-view")) {
+      views.get(box)?.measure();
+      views.get(box)?.show();
+    }
   });
 }

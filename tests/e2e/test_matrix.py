@@ -48,7 +48,7 @@ def test_the_filter_and_the_address(open_page):
 
 
 def test_by_keyboard_alone(open_page):
-    page = open_page(PAGE)
+    page = open_page(PAGE, viewport={"width": 700, "height": 900})
     box = page.get_by_role("checkbox", name="6.1.0-56-amd64")
     box.focus()
     page.keyboard.press("Space")
