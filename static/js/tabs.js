@@ -33,7 +33,10 @@ function draw() {
   document.getElementById("editor").setAttribute("aria-labelledby", tabId(id));
   const current = document.getElementById(tabId(id));
   if (inside) current.focus();
-  current.scrollIntoView({ block: "nearest", inline: "nearest" });
+  // Only the tabs move: on a narrow screen they stand below the result, and the page stays.
+  const [left, right] = [current.offsetLeft - list.offsetLeft, list.clientWidth - current.offsetWidth];
+  if (left < list.scrollLeft) list.scrollLeft = left;
+  else if (left - right > list.scrollLeft) list.scrollLeft = left - right;
   document.querySelector(".file-name").textContent = workspace.main().name;
   const actions = document.getElementById("file-actions");
   for (const button of actions.querySelectorAll("[data-action]")) {
