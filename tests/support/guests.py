@@ -103,3 +103,14 @@ def running(pids: set[int]) -> set[int]:
         if state != "Z":
             found.add(pid)
     return found
+
+
+def left_over() -> set[str]:
+    """Programs of guests below this process, zombies as well."""
+    found = set()
+    for pid in descendants(os.getpid()):
+        try:
+            found.add(Path(f"/proc/{pid}/comm").read_text().strip())
+        except OSError:
+            continue
+    return {name for name in found if name.startswith(("qemu", "bwrap", "setpriv", "prlimit"))}

@@ -21,9 +21,9 @@ from tests.support.guests import (
     SOCKET_FILTER,
     descendants,
     guest,
+    left_over,
     program,
     request,
-    running,
 )
 
 pytestmark = pytest.mark.vm
@@ -55,7 +55,7 @@ def fails(in_pool):
             return caught.value
 
         error = in_pool(work, misbehave=True)
-        assert running(descendants(os.getpid())) == set()
+        assert left_over() == set()
         return error
 
     return one
@@ -176,4 +176,4 @@ def test_others_do_not_notice_and_the_pool_refills(in_pool):
         assert all(clone.warm for clone in pool.standing(kernel))
 
     in_pool(work, misbehave=True, keep=2)
-    assert running(descendants(os.getpid())) == set()
+    assert left_over() == set()

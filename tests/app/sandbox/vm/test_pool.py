@@ -21,7 +21,16 @@ from app.sandbox.vm.qemu import qemu_path
 from app.sandbox.vm.snapshot import STATE_FILE
 from app.sandbox.vm.store import GuestStore, TemplateRecord
 from app.sandbox.vm.template import WARM, Templates
-from tests.support.guests import CACHE, PATIENT, descendants, guest, program, request, running
+from tests.support.guests import (
+    CACHE,
+    PATIENT,
+    descendants,
+    guest,
+    left_over,
+    program,
+    request,
+    running,
+)
 
 pytestmark = pytest.mark.vm
 
@@ -50,7 +59,7 @@ def test_a_clone_is_used_once_and_replaced(in_pool):
         assert first[1] in pool.standing(kernel)
 
     in_pool(work, keep=2)
-    assert running(descendants(os.getpid())) == set()
+    assert left_over() == set()
 
 
 def test_a_request_that_is_given_up_takes_its_clone_along(in_pool):
@@ -162,7 +171,7 @@ def test_a_state_that_qemu_does_not_take(in_pool, tmp_path, monkeypatch):
     error = asyncio.run(main())
     assert error.code == "vm-template-stale"
     assert "does not take the template's state" in error.message
-    assert running(descendants(os.getpid())) == set()
+    assert left_over() == set()
 
 
 def test_a_guest_without_a_template(tmp_path, in_pool, monkeypatch):
