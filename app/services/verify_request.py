@@ -22,7 +22,7 @@ from engine.loaders.loadplan import (
     MapUse,
     ProgramPlan,
 )
-from engine.loaders.loadplan_numbers import PROGRAM_TYPES
+from engine.loaders.loadplan_numbers import MAP_TYPES, PROGRAM_TYPES
 
 _KEY: Final = bytes(4)
 _PACKET: Final = frozenset(
@@ -35,6 +35,13 @@ _PACKET: Final = frozenset(
 """Program types that the kernel runs on a packet."""
 _CONTEXT: Final = frozenset(PROGRAM_TYPES[word] for word in ("SYSCALL", "RAW_TRACEPOINT"))
 """Program types that the kernel runs on a context as it is given."""
+_PREALLOCATED: Final = frozenset(
+    MAP_TYPES[word] for word in ("HASH", "PERCPU_HASH", "LRU_HASH", "LRU_PERCPU_HASH")
+)
+HASH_BYTES: Final = 16 << 20
+"""What a hash map may take up in a guest of 192 MB; no verdict depends on how many entries fit."""
+_ENTRY_BYTES: Final = 64
+"""What an entry takes up beside key and value."""
 PACKET_BYTES: Final = 14
 """An Ethernet header: what the kernel wants of a packet at least."""
 
@@ -86,7 +93,7 @@ def _map(plan: MapPlan, inner: int | None) -> GuestMap:
         type=plan.type,
         key_size=plan.key_size,
         value_size=plan.value_size,
-        max_entries=plan.max_entries,
+        max_entries=_entries(plan),
         flags=plan.flags,
         inner=inner,
         entries=entries,
@@ -95,6 +102,14 @@ def _map(plan: MapPlan, inner: int | None) -> GuestMap:
         btf_value_type_id=plan.value_type_id,
         extra=plan.extra,
     )
+
+
+def _entries(plan: MapPlan) -> int:
+    """A hash map that fits the guest."""
+    if plan.type not in _PREALLOCATED:
+        return plan.max_entries
+    most = HASH_BYTES // (plan.key_size + plan.value_size + _ENTRY_BYTES)
+    return min(plan.max_entries, max(most, 1))
 
 
 def _program(

@@ -38,6 +38,8 @@ SAMPLE: Final = 7
 GUARDED: Final = 40
 """Made-up programs of one run."""
 POISON_WORDS: Final = ("unknown#195896080", "frame pointer is read only")
+PATIENCE: Final = 30.0
+"""Seconds for one clone: this is no race, and the machine may be busy."""
 _AT_ONCE: Final = 3
 _SHOWN: Final = 12
 
@@ -62,8 +64,8 @@ class Tally:
 
     def add(self, name: str, result: VerifyResult) -> None:
         if result.code:
-            words = result.log.partition(": ")[2] if result.code == "not-supported" else ""
-            self.not_asked[f"{result.code}{': ' if words else ''}{words}"] += 1
+            words = "" if result.code == "loader-refused" else f": {result.log}"
+            self.not_asked[result.code + words] += 1
             return
         self.loads += result.loaded is True
         fits = agrees(result)
@@ -151,9 +153,10 @@ async def judge_set(
         program = AnalysisRequest(
             object=subject.data, kernels=tuple(kernels), loaders=tuple(loaders)
         )
+        request = VerifyRequest(program, explain=False, seconds=PATIENCE)
         async with bound:
             try:
-                results = await verify(VerifyRequest(program, explain=False), guests, plan)
+                results = await verify(request, guests, plan)
             except AppError as error:
                 tally.not_asked[f"{error.code}: {error.message}"] += 1
                 return
