@@ -33,8 +33,31 @@ class Qmp:
 
         Raises QmpError.
         """
-        await self._greet()
-        return await self._execute(name, arguments, fd)
+        (answer,) = await self.commands((name, arguments), fd=fd)
+        return answer
+
+    async def commands(
+        self, *wanted: tuple[str, dict[str, object]], fd: int | None = None
+    ) -> list[Any]:
+        """Send commands in one go and give what each returns; raises QmpError for the first bad.
+
+        QEMU does one after the other, also those that follow one that fails.
+        """
+        first = [] if self._greeted else [("qmp_capabilities", dict[str, object]())]
+        lines = b"".join(_line(name, arguments) for name, arguments in (*first, *wanted))
+        try:
+            if fd is None:
+                await asyncio.get_running_loop().sock_sendall(self._socket, lines)
+            else:
+                socket.send_fds(self._socket, [lines], [fd])
+        except OSError as error:
+            raise QmpError("") from error
+        if not self._greeted:
+            self._greeted = True
+            if "QMP" not in await self._message():
+                raise QmpError("QEMU did not greet")
+            await self._answer("qmp_capabilities")
+        return [await self._answer(name) for name, _ in wanted]
 
     async def event(self, name: str, **data: object) -> dict[str, Any]:
         """Wait for an event with this data, also one that came before; older ones are dropped."""
@@ -48,23 +71,7 @@ class Qmp:
             if "event" in message:
                 self._events.append(message)
 
-    async def _greet(self) -> None:
-        if not self._greeted:
-            self._greeted = True
-            if "QMP" not in await self._message():
-                raise QmpError("QEMU did not greet")
-            await self._execute("qmp_capabilities", {}, None)
-
-    async def _execute(self, name: str, arguments: dict[str, object], fd: int | None) -> Any:
-        words = {key.replace("_", "-"): value for key, value in arguments.items()}
-        line = json.dumps({"execute": name, "arguments": words}).encode() + b"\n"
-        try:
-            if fd is None:
-                await asyncio.get_running_loop().sock_sendall(self._socket, line)
-            else:
-                socket.send_fds(self._socket, [line], [fd])
-        except OSError as error:
-            raise QmpError("") from error
+    async def _answer(self, name: str) -> Any:
         while True:
             message = await self._message()
             if "return" in message:
@@ -95,3 +102,8 @@ class Qmp:
         if not isinstance(message, dict):
             raise QmpError("QEMU sent what is no message")
         return message
+
+
+def _line(name: str, arguments: dict[str, object]) -> bytes:
+    words = {key.replace("_", "-"): value for key, value in arguments.items()}
+    return json.dumps({"execute": name, "arguments": words}).encode() + b"\n"

@@ -35,6 +35,11 @@ RESTORE_SECONDS: Final = 10.0
 RAM_FILE: Final = "ram"
 STATE_FILE: Final = "state"
 _SEALS: Final = fcntl.F_SEAL_WRITE | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_SEAL
+_CAPABILITIES: Final[tuple[str, dict[str, object]]] = (
+    "migrate-set-capabilities",
+    {"capabilities": [{"capability": n, "state": True} for n in ("x-ignore-shared", "events")]},
+)
+"""Leave out memory that is shared, for it is where it is; tell when it is done."""
 _CHUNK: Final = 1 << 20
 _BLOCK: Final = 4096
 
@@ -104,16 +109,10 @@ async def _run_until_warm(machine: Machine, warm: GuestRequest) -> None:
 async def _keep(machine: Machine, state: int) -> None:
     """Stop the guest and write its devices' state; the memory is where it is."""
     qmp = machine.qmp
-    await qmp.command("stop")
-    await _ignore_shared_memory(machine)
+    await qmp.commands(("stop", {}), _CAPABILITIES)
     await qmp.command("getfd", fd=state, fdname="state")
     await qmp.command("migrate", uri="fd:state")
     await qmp.event("MIGRATION", status="completed")
-
-
-async def _ignore_shared_memory(machine: Machine) -> None:
-    wanted = [{"capability": name, "state": True} for name in ("x-ignore-shared", "events")]
-    await machine.qmp.command("migrate-set-capabilities", capabilities=wanted)
 
 
 async def restore(snapshot: Snapshot) -> Machine:
@@ -134,8 +133,8 @@ async def restore(snapshot: Snapshot) -> Machine:
         raise
     try:
         async with asyncio.timeout(RESTORE_SECONDS):
-            await _ignore_shared_memory(machine)
-            await machine.qmp.command("migrate-incoming", uri=f"fd:{state}")
+            incoming: dict[str, object] = {"uri": f"fd:{state}"}
+            await machine.qmp.commands(_CAPABILITIES, ("migrate-incoming", incoming))
             await machine.qmp.event("MIGRATION", status="completed")
     except BaseException as error:
         await machine.close()
