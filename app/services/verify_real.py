@@ -20,7 +20,7 @@ from app.sandbox.vm.protocol import (
     GuestRequest,
     LoadSeen,
 )
-from app.services.verification import Ask, Subject, VerifyResult
+from app.services.verification import Ask, Place, Subject, VerifyResult
 from engine.insn.codec import LD_IMM64, SLOT_BYTES
 from engine.loaders.loadplan_maps import kernel_name
 
@@ -88,11 +88,35 @@ def real_results(ask: Ask, answer: GuestAnswer) -> Iterator[VerifyResult]:
         )
         return
     said = _said(seen)
+    loads_of = _matched(ask.subjects, seen.loads)
     for subject in ask.subjects:
-        name = kernel_name(subject.program).encode()
-        loads = [load for load in seen.loads if load.name == name]
+        loads = loads_of[subject.place]
         words = said.get(subject.program) or said.get("")
         yield _result(subject, loads, words, seen)
+
+
+def _matched(
+    subjects: Sequence[Subject], loads: Sequence[LoadSeen]
+) -> Mapping[Place, Sequence[LoadSeen]]:
+    """Tell whose load each one is; the kernel's names are short, so several may share one.
+
+    Loads of the engine's very bytes belong to that program; what is left goes by order, the same
+    bytes again being another try.
+    """
+    found: dict[Place, list[LoadSeen]] = {subject.place: [] for subject in subjects}
+    left = [(load.name, masked(load.instructions), load) for load in loads]
+    for subject in subjects:
+        key = kernel_name(subject.program).encode(), masked(subject.insns)
+        found[subject.place] = [load for name, insns, load in left if (name, insns) == key]
+    taken = {id(load) for rows in found.values() for load in rows}
+    left = [row for row in left if id(row[2]) not in taken]
+    for subject in sorted(subjects, key=lambda subject: subject.program):
+        wanted = kernel_name(subject.program).encode()
+        mine = [row for row in left if row[0] == wanted] if not found[subject.place] else []
+        tries = [row for row in mine if row[1] == mine[0][1]]
+        found[subject.place] += [row[2] for row in tries]
+        left = [row for row in left if row not in tries]
+    return found
 
 
 def _said(seen: CommandAnswer) -> dict[str, str]:

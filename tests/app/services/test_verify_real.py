@@ -11,10 +11,17 @@ from app.errors import AppError
 from app.sandbox.vm.protocol import CommandAnswer, LoadSeen
 from app.services import vm_loaders
 from app.services.analysis import AnalysisRequest
-from app.services.verification import GuestKernel, Planned, VerifyRequest, VerifyResult
+from app.services.verification import (
+    GuestKernel,
+    Judge,
+    Planned,
+    Subject,
+    VerifyRequest,
+    VerifyResult,
+)
 from app.services.verify import verify
 from app.services.verify_plan import plan_verification
-from app.services.verify_real import masked
+from app.services.verify_real import _matched, masked
 from app.services.vm_loaders import add_loader, real_loaders, remove_loader
 from app.settings import Settings, load_settings
 from engine.insn.codec import encode_insns
@@ -130,6 +137,26 @@ def test_a_build_that_fails_leaves_nothing(
         add_loader(policy_of(CILIUM), settings)
     assert caught.value.code == "loader-build-failed"
     assert list((settings.data / "vm" / "loaders").iterdir()) == []
+
+
+def test_programs_whose_names_are_cut_to_the_same_are_told_apart() -> None:
+    judge = Judge("6.1", GUEST_61)
+    codes = [encode_insns(mov_imm(0, n) + exit_(), "little") for n in (1, 2, 3)]
+    names = [f"tracepoint__syscalls_{n}" for n in "abc"]
+    rows = [
+        Subject(name, "s", CILIUM, judge, insns=code, by="real")
+        for name, code in zip(names, codes, strict=True)
+    ]
+    cut = names[0][:15].encode()
+    other = encode_insns(mov_imm(0, 9) + exit_(), "little")
+    loads = [
+        seen(22, other, cut),
+        seen(22, other, cut, b"why"),
+        seen(0, codes[2], cut),
+        seen(0, codes[0], cut),
+    ]
+    found = _matched(rows, loads)
+    assert [found[row.place] for row in rows] == [[loads[3]], loads[:2], [loads[2]]]
 
 
 def test_only_what_a_load_knows_is_left_out():
