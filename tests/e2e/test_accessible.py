@@ -9,6 +9,7 @@ from playwright.sync_api import Page, expect
 from tests.e2e.editing import drop, editor, write
 
 TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+COMPARED = "&left=6.1.0-56-amd64/cilium@0.13.0{}&right=5.10.0-46-amd64/libbpf@1.7.0{}"
 STATES = (
     "empty",
     "result",
@@ -21,7 +22,7 @@ STATES = (
     "files",
     "refused",
 )
-STATES += ("dropped-log",)
+STATES += ("dropped-log", "compare", "clangs")
 
 
 def open_state(open_page, state: str, **options: object) -> Page:
@@ -33,6 +34,10 @@ def open_state(open_page, state: str, **options: object) -> Page:
         return open_page("/analyse?draft=0123456789ab", **options)
     if state == "kernels":
         return open_page("/analyse?example=renamed-field", **options)
+    if state == "compare":
+        return open_page("/analyse?example=enum-1348" + COMPARED.format("", ""), **options)
+    if state == "clangs":
+        return open_page("/analyse?example=enum-1348" + COMPARED.format("/14", "/19"), **options)
     if state == "log":
         return open_page("/log", **options)
     page = open_page(expect=("422",), **options)
