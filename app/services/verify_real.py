@@ -24,8 +24,8 @@ from app.services.verification import Ask, Place, Subject, VerifyResult
 from engine.insn.codec import LD_IMM64, SLOT_BYTES
 from engine.loaders.loadplan_maps import kernel_name
 
-SECONDS: Final = 20.0
-"""A Go program takes a second or two to read a kernel's types where instructions are emulated."""
+SECONDS: Final = 30.0
+"""Two are usual: a loader reads a kernel's types while its instructions are emulated."""
 _LOADER, _OBJECT = "/loader", "/object.o"
 _NAMED: Final = 14
 """Programs that are named on a command line; more are not, and all are loaded."""
