@@ -32,6 +32,7 @@ Render = Callable[[VerifyResult], Mapping[str, object]]
 class Results:
     """What a verification has so far, by place; None where the answer is still out."""
 
+    request: VerifyRequest
     rows: list[VerifyResult | None] = field(default_factory=list)
 
 
@@ -62,7 +63,8 @@ class VerificationJobs:
         choose_guests(request.program.kernels, self.installed(), catalog(self._settings))
 
         async def work(job: Job) -> None:
-            job.result = results = Results()
+            job.result = results = Results(request)
+            job.bytes = len(request.program.object or b"")
             watcher = _Events(job, results, render)
             await verify(request, self.guests, self._plan, watcher)
 

@@ -83,6 +83,7 @@ class SlotSource:
     """What one slot of a linked program comes from.
 
     line          in the C file, 0 where it is not known; text is that line
+    before        this slot before relocation, in its function as compiled; None: there is none
     relocation    the number of the CO-RE record that made it, None for none
     asked         what that record asks for; outcome: what became of it
     """
@@ -95,6 +96,7 @@ class SlotSource:
     relocation: int | None = None
     asked: str = ""
     outcome: str = ""
+    before: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -293,9 +293,13 @@ def _sources(linked: LinkedProgram) -> Iterator[SlotSource]:
             for row in piece.function.relocations
             if (place := piece.function.slot_map[row.slot]) is not None
         }
+        places = {after: slot for slot, after in enumerate(piece.function.slot_map)}
+        shift: int | None = 0
         for slot in range(piece.start, min(piece.start + piece.slots, len(insns))):
             line, row = lines.get(slot), rows.get(slot)
-            if line is None and row is None and slot != piece.start:
+            before, was = places.get(slot - piece.start), shift
+            shift = None if before is None else slot - piece.start - before
+            if line is None and row is None and slot != piece.start and shift == was:
                 continue
             yield SlotSource(
                 slot,
@@ -306,4 +310,5 @@ def _sources(linked: LinkedProgram) -> Iterator[SlotSource]:
                 row.number if row else None,
                 row.local if row else "",
                 row.outcome if row else "",
+                before,
             )
