@@ -23,6 +23,7 @@ from app.settings import Settings, load_settings
 from engine import limits
 from engine.btf.decode import Btf
 from engine.btf.split import ModuleSet
+from engine.kernels.module_store import module_btf
 from engine.loaders import prints_debug_lines
 
 if TYPE_CHECKING:
@@ -84,7 +85,8 @@ def find_kernels(arguments: argparse.Namespace, settings: Settings) -> Kernels:
         btf = _read(arguments.btf)
         return Kernels((arguments.btf.rpartition("/")[2],), lambda _: btf)
     base = _read(arguments.base_btf)
-    module = Btf.parse(read_bytes(arguments.btf, limit=limits.BTF_BYTES), base=base)
+    data = read_bytes(arguments.btf, limit=limits.MODULE_BYTES)
+    module = module_btf(data, arguments.btf, base)
     name = _stem(arguments.btf)
     modules = ModuleSet.of([(name, module)])
     return Kernels((f"{_stem(arguments.base_btf)}+{name}",), lambda _: base, lambda _: modules)

@@ -31,6 +31,7 @@ from engine.core.result import LoaderError
 from engine.elf.object import parse_object
 from engine.errors import EngineError, LimitExceeded
 from engine.insn.codec import Insn, encode_insn
+from engine.kernels.module_store import module_btf
 from engine.loaders import policy_of
 from engine.loaders.attach import for_loader
 from engine.loaders.link import link_object
@@ -107,7 +108,9 @@ class Batch:
         base_path = self._path(job.base_btf, "base_btf")
         base = self._btfs.get(base_path, Btf.parse)
         module = self._btfs.get(
-            path, lambda data: Btf.parse(data, base=base), variant=f"{base_path} {base.sha256}"
+            path,
+            lambda data: module_btf(data, path.name, base),
+            variant=f"{base_path} {base.sha256}",
         )
         return Target(base, modules=((path.stem, module),))
 

@@ -37,8 +37,8 @@ class ModuleFile:
     arch: str | None
     btf: bytes
     """The .BTF section, unchecked; empty when there is none."""
-    own_base: bool
-    """It was built outside of the kernel's tree: .BTF extends its .BTF.base, not vmlinux."""
+    own_base: bytes = b""
+    """.BTF.base of a module built outside of the kernel's tree: what .BTF extends, not vmlinux."""
 
 
 def is_module(image: Image) -> bool:
@@ -77,7 +77,7 @@ def read_module(image: Image, name: str, place: str) -> ModuleFile:
         release=magic or None,
         arch=elf.arch,
         btf=wanted.get(b".BTF", b""),
-        own_base=b".BTF.base" in wanted,
+        own_base=wanted.get(b".BTF.base", b""),
     )
 
 

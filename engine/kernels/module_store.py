@@ -8,8 +8,9 @@ from pathlib import Path
 
 from engine import limits
 from engine.btf.decode import Btf
+from engine.btf.distilled import fit_to_kernel
 from engine.btf.split import ModuleSet
-from engine.errors import KernelFileError
+from engine.errors import EngineError, KernelFileError
 from engine.kernels.cache import file_lock, write_atomically
 from engine.kernels.extract import read_image
 from engine.kernels.inflate import Image
@@ -90,7 +91,7 @@ class ModuleStore:
                 place=name,
                 hint="The kernel was built without CONFIG_DEBUG_INFO_BTF_MODULES.",
             )
-        sections = {file.name: file.btf for file in usable}
+        sections = {file.name: fitted(file, base) for file in usable}
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
             with file_lock(self._folder / ".lock"):
@@ -111,7 +112,7 @@ class ModuleStore:
 def read_modules(source: Path | bytes, name: str) -> Sequence[ModuleFile]:
     """Read the modules of a .ko (also .xz, .zst, .gz) or of a Debian package.
 
-    Raises KernelFileError for a damaged file and for a module whose BTF has a base of its own.
+    Raises KernelFileError for a damaged file.
     """
     image: Image = source if isinstance(source, bytes) else read_image(source)
     single = module_in(image, name, name)
@@ -123,13 +124,30 @@ def read_modules(source: Path | bytes, name: str) -> Sequence[ModuleFile]:
             if total > limits.MODULES_BTF_BYTES or len(files) >= limits.KERNEL_MODULES:
                 raise KernelFileError("the package has more modules than are read", place=name)
             files.append(file)
-    for file in files:
-        if file.own_base:
-            raise KernelFileError(
-                f"the module {file.name} was built outside of the kernel's tree: its BTF extends "
-                "a base of its own, which the kernel fits to itself when it loads the module",
-                place=f"{name}, section .BTF.base",
-                hint="Load it and take what the kernel made of it from /sys/kernel/btf, as "
-                "split BTF: --base-btf vmlinux --btf MODULE.",
-            )
     return files
+
+
+def fitted(file: ModuleFile, base: Btf) -> bytes:
+    """The .BTF of a module as split BTF on its kernel, as the kernel has it once it is loaded.
+
+    Raises KernelFileError for a .BTF.base that does not fit: the kernel does not load it, either.
+    """
+    if not file.own_base:
+        return file.btf
+    try:
+        return fit_to_kernel(file.btf, file.own_base, base)
+    except EngineError as error:
+        raise KernelFileError(
+            f"the module {file.name} was not built for this kernel: {error.message}",
+            place=f"{file.name}.ko, section .BTF.base",
+            hint="It was built outside of the kernel's tree; build it for this kernel.",
+        ) from error
+
+
+def module_btf(data: bytes, name: str, base: Btf) -> Btf:
+    """Read a module's BTF on its kernel's, from a .ko or as it stands in /sys/kernel/btf.
+
+    Raises KernelFileError, and what `Btf.parse` raises.
+    """
+    file = module_in(data, name, name)
+    return Btf.parse(data if file is None else fitted(file, base), base=base)

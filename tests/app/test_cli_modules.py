@@ -99,11 +99,18 @@ def test_a_modules_own_file(folder: Path, capsys: Capture) -> None:
     assert f"libbpf@1.7.0 on {RELEASE}+nf_conntrack" in capsys.readouterr().out
 
 
+def test_a_module_itself(folder: Path, capsys: Capture) -> None:
+    (folder / "nf.ko").write_bytes(ko("nf", Path("nf_conntrack.btf").read_bytes()))
+    capsys.readouterr()
+    split = ("--base-btf", f"{RELEASE}.btf", "--btf", "nf.ko")
+    assert new_values(capsys, *split, *LOADERS) == [4, 4, 4]
+
+
 MISTAKES = [
     (["--kernel", RELEASE, "--base-btf", "x"], "bad-request"),
     (["--btf", f"{RELEASE}.btf", "--module", "nf_conntrack"], "bad-request"),
     (["--kernel", RELEASE, "--module", "nf_contrack"], "kernel-unknown"),
-    (["--base-btf", f"{RELEASE}.btf", "--btf", "prog.o"], "btf-decode"),
+    (["--base-btf", f"{RELEASE}.btf", "--btf", "prog.o"], "kernel-file"),
 ]
 
 
@@ -170,7 +177,7 @@ def test_batch_takes_a_split_btf_as_a_module(folder: Path) -> None:
     for answer in answers:
         assert answer["programs"]["prog"]["insns"][0] == "b701000004000000"
     wrong = Batch([folder]).answer(json.dumps({**job, "btf": "prog.o"}))
-    assert wrong["error"]["code"] == "btf-decode"
+    assert wrong["error"]["code"] == "kernel-file"
 
 
 def test_libbpfs_own_lines(capsys: Capture) -> None:

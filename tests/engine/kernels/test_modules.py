@@ -156,9 +156,28 @@ def test_a_broken_module_is_kept_and_told(catalog):
     assert [name for name, _ in catalog.module_set(RELEASE)] == ["nf"]
 
 
-def test_a_base_of_its_own_is_refused(catalog):
-    with pytest.raises(KernelFileError, match="built outside of the kernel's tree"):
-        catalog.add_modules(ko("dkms", NF, own_base=VMLINUX), name="dkms.ko")
+def test_a_module_built_outside_of_the_tree(catalog):
+    distilled = BtfWriter()
+    split = module_btf(distilled.parsed(), "dkms_struct")
+    own_base = distilled.encode("little")
+    catalog.add_modules(ko("dkms", split, own_base=own_base), name="dkms.ko")
+    ((_, module),) = catalog.module_set(RELEASE)
+    (struct,) = (module.type(i) for i in module.ids_named("dkms_struct"))
+    assert struct.id == len(BASE)
+    assert BASE.name(struct.members[0].type_id) == "int"
+    assert catalog.module_set(RELEASE).faults == ()
+
+
+def test_one_that_does_not_fit_is_refused(catalog):
+    distilled = BtfWriter()
+    distilled.add_struct("gone", 8)
+    own_base = distilled.encode("little")
+    for base, words in ((own_base, "struct gone, is not among"), (own_base[:30], "types end at")):
+        module = ko("dkms", module_btf(distilled.parsed(), "s"), own_base=base)
+        with pytest.raises(KernelFileError, match=words) as caught:
+            catalog.add_modules(module, name="dkms.ko")
+        assert "dkms was not built for this kernel" in str(caught.value)
+    assert catalog.module_set(RELEASE).names == ()
 
 
 OTHER_FILES = [
