@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Final
 
 from engine.btf.ext import LineInfo
@@ -25,9 +26,17 @@ def source_line(relocation: Relocation, lines: Sequence[LineInfo | None]) -> Lin
     if local is None:
         return here
     names = [step.name for step in local.accessors if step.name]
-    word = re.compile(rf"\b{re.escape(names[-1] if names else local.root_name)}\b")
-    near = dict.fromkeys(lines[relocation.slot : relocation.slot + _AHEAD])
-    for line in (here, *near):
-        if line is not None and word.search(line.line):
+    wanted = names[-1] if names else local.root_name
+    last = None
+    for line in (here, *lines[relocation.slot : relocation.slot + _AHEAD]):
+        if line is None or line is last:
+            continue
+        last = line
+        if wanted in line.line and _word(wanted).search(line.line):
             return line
     return here
+
+
+@lru_cache(maxsize=1024)
+def _word(name: str) -> re.Pattern[str]:
+    return re.compile(rf"\b{re.escape(name)}\b")

@@ -41,10 +41,15 @@ class Guards:
     places: Mapping[RowKey, int]
     asked: Mapping[RowKey, Question]
     _visited: dict[frozenset[Question], frozenset[int]] = field(default_factory=dict)
+    _questions: tuple[Question, ...] | None = None
+    _answering: dict[Question, tuple[Question, ...]] = field(default_factory=dict)
+    _without: dict[Question, frozenset[int]] = field(default_factory=dict)
 
     def questions(self) -> tuple[Question, ...]:
         """What the program asks, each once, in the order of the slots."""
-        return tuple(dict.fromkeys(self.asked.values()))
+        if self._questions is None:
+            self._questions = tuple(dict.fromkeys(self.asked.values()))
+        return self._questions
 
     def visited(self, missing: Iterable[Question] = ()) -> frozenset[int]:
         """Slots that run when all that is asked for exists but for `missing`."""
@@ -62,7 +67,11 @@ class Guards:
 
     def answering(self, question: Question) -> tuple[Question, ...]:
         """The guards that would make sure of something, wherever they stand."""
-        return tuple(asked for asked in self.questions() if asked.answers(question))
+        known = self._answering.get(question)
+        if known is None:
+            known = tuple(asked for asked in self.questions() if asked.answers(question))
+            self._answering[question] = known
+        return known
 
     def protecting(self, key: RowKey) -> tuple[Question, ...]:
         """The guards without which a relocation does not run."""
@@ -72,7 +81,10 @@ class Guards:
 
     def is_protected(self, key: RowKey, question: Question) -> bool:
         """Whether a relocation does not run where what it needs is missing."""
-        return not self.runs(key, self.answering(question))
+        visited = self._without.get(question)
+        if visited is None:
+            visited = self._without[question] = self.visited(self.answering(question))
+        return self.places.get(key) not in visited
 
 
 def find_guards(prepared: PreparedObject, program: LinkedProgram, loader: str) -> Guards:
