@@ -16,7 +16,7 @@ from app.errors import AppError
 from app.sandbox.vm.cpio import character_device, directory, pack, program
 
 SOURCES: Final = Path(__file__).with_name("guest")
-MISBEHAVE: Final = "COREPLAY_MISBEHAVE"
+MISBEHAVE: Final = "GUEST_MISBEHAVE"
 """A guest that can be told to panic, to flood and so on; only tests build one."""
 _FLAGS: Final = (
     *("-std=gnu11", "-O2", "-static", "-nostdlib", "-ffreestanding", "-fno-pic", "-no-pie"),

@@ -9,7 +9,7 @@
  */
 #include "load.h"
 
-#ifdef COREPLAY_MISBEHAVE
+#ifdef GUEST_MISBEHAVE
 #include "misbehave.h"
 #endif
 
@@ -128,7 +128,7 @@ static void answer(u8 *area, u64 length)
 	header->answer_length = 0;
 	if (header->magic == MAGIC && request_length <= length - PAGE && answer_at >= PAGE &&
 	    answer_at <= length && answer_at % 8 == 0 && request_length <= answer_at - PAGE) {
-#ifdef COREPLAY_MISBEHAVE
+#ifdef GUEST_MISBEHAVE
 		misbehave(request, area);
 #endif
 		header->status = serve(&request, &to);

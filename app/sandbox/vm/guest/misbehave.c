@@ -1,4 +1,4 @@
-#ifdef COREPLAY_MISBEHAVE
+#ifdef GUEST_MISBEHAVE
 #include "misbehave.h"
 
 enum { SYS_fork = 57, SYS_exit = 60, SYS_reboot = 169, SERIAL = 0x3f8, DONE_AT = 32 };
