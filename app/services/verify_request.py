@@ -36,10 +36,11 @@ _PACKET: Final = frozenset(
 _CONTEXT: Final = frozenset(PROGRAM_TYPES[word] for word in ("SYSCALL", "RAW_TRACEPOINT"))
 """Program types that the kernel runs on a context as it is given."""
 _PREALLOCATED: Final = frozenset(
-    MAP_TYPES[word] for word in ("HASH", "PERCPU_HASH", "LRU_HASH", "LRU_PERCPU_HASH")
+    MAP_TYPES[word]
+    for word in ("HASH", "PERCPU_HASH", "LRU_HASH", "LRU_PERCPU_HASH", "STACK_TRACE")
 )
 HASH_BYTES: Final = 16 << 20
-"""What a hash map may take up in a guest of 192 MB; no verdict depends on how many entries fit."""
+"""What a hash or stack map may take up in a guest of 192 MB; no verdict depends on its entries."""
 _ENTRY_BYTES: Final = 64
 """What an entry takes up beside key and value."""
 PACKET_BYTES: Final = 14
@@ -105,7 +106,7 @@ def _map(plan: MapPlan, inner: int | None) -> GuestMap:
 
 
 def _entries(plan: MapPlan) -> int:
-    """A hash map that fits the guest."""
+    """A hash or stack map that fits the guest."""
     if plan.type not in _PREALLOCATED:
         return plan.max_entries
     most = HASH_BYTES // (plan.key_size + plan.value_size + _ENTRY_BYTES)
