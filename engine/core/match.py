@@ -14,7 +14,7 @@ from engine.btf.kinds import BtfKind, BtfType
 from engine.btf.resolve import size_of, skip_modifiers_and_typedefs
 from engine.core.compat import Warn, fields_compatible, silent, types_compatible
 from engine.core.kinds import ENUM_KINDS, TYPE_KINDS, CoreReloKind
-from engine.core.members import FoundMember, flat_members
+from engine.core.members import FlatMembers, FoundMember, flat_members
 from engine.core.names import essential_name
 from engine.core.policy import LoaderPolicy
 from engine.core.refusal import Refusal, as_refusal
@@ -158,7 +158,7 @@ class _FieldWalk:
                 raise Refusal("E2BIG", "types are nested too deep")
             room = flat.depth + len(rows)
         for row in rows:
-            _must_fit(row.depth_seen, room)
+            self._must_fit(flat, row.depth_seen, room, last)
             self._step_to(row, last)
             if self._fits(accessor, row):
                 self._take(row, name)
@@ -169,9 +169,25 @@ class _FieldWalk:
             # A search that fails inside an anonymous struct goes on in the outer one.
             self._step_back(row)
             room -= 1
-        _must_fit(flat.depth, room)
+        self._must_fit(flat, flat.depth, room, last)
         self._leave(last)
         return ("field-type", name) if rows else ("no-member", name)
+
+    def _must_fit(self, flat: FlatMembers, depth: int, room: int, last: tuple[int, ...]) -> None:
+        """Stop where the path is full, at the first struct that the search finds that deep."""
+        if depth <= room:
+            return
+        paths = [row.path for rows in flat.by_name.values() for row in rows]
+        deep = min((path for path in paths if len(path) > room), default=())[:room]
+        common = _common(last, deep)
+        self._leave(last[common:])
+        self.raw += deep[common:]
+        holder = self.here
+        for index in deep:
+            member = holder.members[index]
+            self.bit_offset += member.bit_offset
+            holder = skip_modifiers_and_typedefs(self.target_btf, member.type_id)
+        raise Refusal("E2BIG", "types are nested too deep")
 
     def _fits(self, accessor: Accessor, row: FoundMember) -> bool:
         return fields_compatible(
@@ -184,9 +200,7 @@ class _FieldWalk:
 
     def _step_to(self, row: FoundMember, last: tuple[int, ...]) -> None:
         """Go from the refused member with path `last`, or from the start, to the next one."""
-        common = 0
-        while common < min(len(last), len(row.path)) and last[common] == row.path[common]:
-            common += 1
+        common = _common(last, row.path)
         self._leave(last[common:])
         self.raw += row.path[common:]
         self.bit_offset += row.bit_offset
@@ -227,6 +241,9 @@ class _FieldWalk:
         return None
 
 
-def _must_fit(depth: int, room: int) -> None:
-    if depth > room:
-        raise Refusal("E2BIG", "types are nested too deep")
+def _common(left: tuple[int, ...], right: tuple[int, ...]) -> int:
+    """How many indices two paths begin with in common."""
+    common = 0
+    while common < min(len(left), len(right)) and left[common] == right[common]:
+        common += 1
+    return common

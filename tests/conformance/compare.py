@@ -79,7 +79,9 @@ def _count_logs(loader: Loader, jobs: Sequence[Job], tally: Tally) -> None:
     real = loader.run(jobs)
     mine = ours.logs(jobs, loader.id)
     for job in jobs:
-        theirs, own = real[job.id]["log"].splitlines(), mine[job.id].splitlines()
+        # before 1.2, libbpf ends one warning in a newline and a blank
+        theirs = [line.lstrip() for line in real[job.id]["log"].splitlines()]
+        own = mine[job.id].splitlines()
         tally.compared += 1
         if theirs == own:
             tally.identical += 1

@@ -270,6 +270,20 @@ def test_a_target_that_is_nested_too_deep(name):
     found = find(s(name), "0:0", nested(63))
     assert found.refusal is not None
     assert found.refusal.code == "E2BIG"
+    assert found.spec.raw == (0,) * 64
+
+
+def test_how_far_a_search_came_that_went_too_deep():
+    def deep(w):
+        inner = w.add_struct("", 4, [member("b", w.int, 0)])
+        for _ in range(70):
+            inner = w.add_struct("", 8, [member("x", w.int, 0), member("", inner, 4)])
+        return w.add_struct("s", 8, [member("y", w.int, 0), member("", inner, 4)])
+
+    found = find(s("a"), "0:0", deep)
+    assert not found.matched
+    assert found.spec.raw == (0,) + (1,) * 63
+    assert found.spec.bit_offset == 63 * 32
 
 
 def test_a_candidate_without_a_size():
