@@ -23,7 +23,6 @@ from app.settings import Settings, load_settings
 from engine import limits
 from engine.btf.decode import Btf
 from engine.btf.split import ModuleSet
-from engine.kernels.module_store import module_btf
 from engine.loaders import prints_debug_lines
 
 if TYPE_CHECKING:
@@ -86,6 +85,8 @@ def find_kernels(arguments: argparse.Namespace, settings: Settings) -> Kernels:
         return Kernels((arguments.btf.rpartition("/")[2],), lambda _: btf)
     base = _read(arguments.base_btf)
     data = read_bytes(arguments.btf, limit=limits.MODULE_BYTES)
+    from engine.kernels.module_store import module_btf  # late: most runs need none
+
     module = module_btf(data, arguments.btf, base)
     name = _stem(arguments.btf)
     modules = ModuleSet.of([(name, module)])

@@ -31,7 +31,6 @@ from engine.core.result import LoaderError
 from engine.elf.object import parse_object
 from engine.errors import EngineError, LimitExceeded
 from engine.insn.codec import Insn, encode_insn
-from engine.kernels.module_store import module_btf
 from engine.loaders import policy_of
 from engine.loaders.attach import for_loader
 from engine.loaders.link import link_object
@@ -105,6 +104,8 @@ class Batch:
         path = self._path(job.btf, "btf")
         if job.base_btf is None:
             return Target(self._btfs.get(path, Btf.parse))
+        from engine.kernels.module_store import module_btf  # late: most runs need none
+
         base_path = self._path(job.base_btf, "base_btf")
         base = self._btfs.get(base_path, Btf.parse)
         module = self._btfs.get(
