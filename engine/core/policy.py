@@ -221,6 +221,27 @@ class ReadingRules:
 
 
 @dataclass(frozen=True, slots=True)
+class StructOpsRules:
+    """How a loader version makes maps of structs of functions.
+
+    sections     whose variables are such maps
+    flavors      a suffix as in `tcp_congestion_ops___v2` is cut off the struct's name
+    in_modules   modules are searched for the struct as well
+    value_first  the map's value, `bpf_struct_ops_NAME`, is looked up before the struct
+    zeros_may_be_missing  a member that the kernel lacks is passed over where it is not set
+    reused_by_kernel_type  a program may serve several maps as one member of the kernel's struct,
+                           else as one member of the object's struct
+    """
+
+    sections: frozenset[str]
+    flavors: bool = True
+    in_modules: bool = True
+    value_first: bool = True
+    zeros_may_be_missing: bool = True
+    reused_by_kernel_type: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class LoaderPolicy:
     """One loader version; the fields say how it behaves, `notes` since which commit."""
 
@@ -310,6 +331,8 @@ class LoaderPolicy:
     """Patterns of those that may also be unknown, when they are weak."""
     resolves_externs: bool = True
     """Externs become kernel addresses or values; else loads of them stay, calls are errors."""
+    struct_ops: StructOpsRules | None = None
+    """None where struct_ops maps are not looked at."""
     wording: Wording = Wording.LINES
     errno_names: bool = True
     """Error texts name the errno (`-EINVAL`); older versions print its number."""

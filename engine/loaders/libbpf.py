@@ -22,6 +22,7 @@ from engine.core.policy import (
     Signedness,
     SizeChange,
     Strategy,
+    StructOpsRules,
     WidePoison,
 )
 
@@ -63,6 +64,7 @@ V1_7_0 = LoaderPolicy(
         {"CONFIG_*", "LINUX_KERNEL_VERSION", "LINUX_HAS_BPF_COOKIE", "LINUX_HAS_SYSCALL_WRAPPER"}
     ),
     weak_kconfig_externs=frozenset({"LINUX_*"}),
+    struct_ops=StructOpsRules(frozenset({".struct_ops", ".struct_ops.link"})),
     notes=(
         "a 16-byte load is poisoned by two calls since v0.2 (f89dab09)",
         "an array field is resized by its element since v1.6.0 (d7a4ab15)",
@@ -80,6 +82,7 @@ V1_5_0 = replace(
     id="libbpf@1.5.0",
     title="libbpf 1.5.0",
     array_size=ArraySize.WHOLE,
+    struct_ops=StructOpsRules(frozenset({".struct_ops", ".struct_ops.link"}), value_first=False),
     errno_names=False,
     notes=(
         "an array field is resized by its whole size until v1.6.0 (d7a4ab15)",
@@ -92,6 +95,14 @@ V1_1_2 = replace(
     id="libbpf@1.1.2",
     title="libbpf 1.1.2",
     signedness=Signedness.WORD_BEHIND,
+    struct_ops=StructOpsRules(
+        frozenset({".struct_ops"}),
+        flavors=False,
+        in_modules=False,
+        value_first=False,
+        zeros_may_be_missing=False,
+        reused_by_kernel_type=False,
+    ),
     notes=(
         *V1_5_0.notes,
         "field_signed takes any enum as signed and reads past types without a sign until "

@@ -38,6 +38,7 @@ from engine.loaders.references import (
     ReferenceFinder,
     unknown_extern,
 )
+from engine.loaders.struct_ops import struct_ops_refusal
 
 _BY_TYPE = frozenset({"TRACING", "LSM", "STRUCT_OPS"})
 """Program types; libbpf src/libbpf.c prog_needs_vmlinux_btf."""
@@ -141,7 +142,9 @@ class _Linker:
         if missing:
             return LoaderError("EINVAL", missing)
         unread = unreadable_target(self.target, self.policy)
-        return unread if unread is not None and self._attaches_by_type() else None
+        if unread is not None:
+            return unread if self._attaches_by_type() else None
+        return struct_ops_refusal(self.prepared, self.target, self.policy)
 
     def _attaches_by_type(self) -> bool:
         """Say whether a program attaches to something that the kernel's BTF describes."""
