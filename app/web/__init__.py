@@ -17,6 +17,7 @@ from app.web import (
     matrix,
     relocation,
     types,
+    verify,
 )
 from app.web.errors import render_error
 
@@ -35,3 +36,4 @@ router.include_router(cards.router)
 router.include_router(relocation.router)
 router.include_router(graph.router)
 router.include_router(matrix.router)
+router.include_router(verify.router)

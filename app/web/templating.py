@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Final
 
 import anyio.to_thread
@@ -12,6 +13,7 @@ from starlette.responses import HTMLResponse
 from app.assets import ROOT
 from app.views.page import Page
 from app.web.htmx import is_partial
+from app.web.verify_offer import offered
 
 ENVIRONMENT: Final = Environment(
     loader=FileSystemLoader(ROOT / "templates"),
@@ -32,4 +34,5 @@ async def respond(request: Request, page: Page, status: int = 200) -> HTMLRespon
 def render(request: Request, template: str, page: object) -> str:
     """Render one template with `page` as its model."""
     found = ENVIRONMENT.get_template(template)
-    return found.render(page=page, asset=request.app.state.assets.url)
+    offer = partial(offered, request)
+    return found.render(page=page, asset=request.app.state.assets.url, verify_offer=offer)
