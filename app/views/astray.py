@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from app.services.analysis import Run
 from app.services.verdicts import ProgramVerdict
+from app.views.listing import is_second
 from app.views.prose import Piece, Prose, code, count, prose
 from engine.btf.kinds import ByteOrder
 from engine.core.result import FunctionResult
@@ -88,7 +89,8 @@ def _landing(
 
 
 def _insn_at(after: tuple[Insn, ...], slot: int, byte_order: ByteOrder) -> tuple[str | Piece, ...]:
-    for line in disassemble(after, byte_order=byte_order):
-        if line.slot == slot:
-            return (" ", code(line.text))
-    return ()
+    """Read one instruction alone: all of a long program would take longer than the page."""
+    if slot < 0 or is_second(after, slot):
+        return ()
+    lines = disassemble(after[slot : slot + 2], byte_order=byte_order)
+    return (" ", code(lines[0].text)) if lines else ()

@@ -50,9 +50,12 @@ def parting(sides: Sequence[tuple[str, FunctionResult | None]]) -> Parting | Non
         verb = "writes" if len(empty) == 1 else "write"
         return Parting(prose(f"{_and(empty)} {verb} no bytes, so there is nothing to compare."))
     columns = [insns for _, insns in written if insns is not None]
+    first, *others = columns
     total = max(len(column) for column in columns)
-    rows = [row for row in range(total) if len({_at(column, row) for column in columns}) > 1]
-    known = set(rows)
+    rows = [
+        row for row in range(total) if any(_at(column, row) != _at(first, row) for column in others)
+    ]
+    known = frozenset(rows)
     starts = tuple(row for row in rows if row - 1 not in known)
     if not rows:
         same = "the same slot" if total == 1 else f"the same {total:,} slots"
@@ -61,7 +64,7 @@ def parting(sides: Sequence[tuple[str, FunctionResult | None]]) -> Parting | Non
     differ = count(len(rows), "slot differs", "slots differ")
     return Parting(
         prose(f"{_and(names)} part at slot {rows[0]}: {differ} of {total:,}."),
-        frozenset(rows),
+        known,
         starts[:KEPT],
     )
 

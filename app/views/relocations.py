@@ -55,12 +55,19 @@ class Record:
         return tuple(part for part in re.split(r"(?<=::)|(?<=\.)", self.local) if part)
 
 
-def records(sides: Sequence[Side], lines: SourceLines) -> tuple[Record, ...]:
-    """Give the rows, in the order of the records in their ELF section."""
+def count_records(sides: Sequence[Side]) -> int:
+    """Count the records of a function that any loader came to."""
+    functions = [side.function for side in sides if side.function]
+    return len({row.number for function in functions for row in function.relocations})
+
+
+def records(sides: Sequence[Side], lines: SourceLines, *, shown: range) -> tuple[Record, ...]:
+    """Give the rows of the slots shown, in the order of the records in their ELF section."""
     by_number: dict[int, dict[int, Relocation]] = {}
     for index, side in enumerate(sides):
         for relocation in side.function.relocations if side.function else ():
-            by_number.setdefault(relocation.number, {})[index] = relocation
+            if relocation.slot in shown:
+                by_number.setdefault(relocation.number, {})[index] = relocation
     return tuple(
         _record(number, versions, sides, lines) for number, versions in sorted(by_number.items())
     )

@@ -18,7 +18,7 @@ from app.views.headline import Headline, headline
 from app.views.lines import SourceLines
 from app.views.parting import Parting, itself, parting
 from app.views.prose import Prose, code, count, loader_name, names_as_code, prose, size
-from app.views.relocations import Record, records, tally
+from app.views.relocations import Record, count_records, records, tally
 from app.views.states import SEVERITY, State, function_state, worst
 from app.views.strip import Pick, Strip, halves, picks, strip
 from engine.btf.kinds import ByteOrder
@@ -127,10 +127,8 @@ def result(
     order = analysis.byte_order
     shown = picks(analysis, choices) if other is None else halves(analysis, other, choices)
     runs = [pick.run for pick in shown]
-    heads = [(run, headline(run, order)) for run in analysis.runs]
-    columns = tuple(
-        replace(headline(pick.run, order), name=loader_name(pick.name)) for pick in shown
-    )
+    heads = {id(run): headline(run, order) for run in (*analysis.runs, *runs)}
+    columns = tuple(replace(heads[id(pick.run)], name=loader_name(pick.name)) for pick in shown)
     causes = _causes(runs)
     sections = _programs(runs)
     chosen = _chosen(sections, choices.prog)
@@ -139,7 +137,7 @@ def result(
         kernel=runs[0].kernel if runs else choices.shown_kernel,
         kernels=tuple(dict.fromkeys(run.kernel for run in runs)),
         headlines=columns,
-        strip=strip([head for _, head in heads], choices),
+        strip=strip([heads[id(run)] for run in analysis.runs], choices),
         cause_title="Note" if worst(h.state for h in columns) in _HARMLESS else "Cause",
         causes=tuple(causes[:CAUSES]),
         more_causes=max(len(causes) - CAUSES, 0),
@@ -247,12 +245,12 @@ def _program(
         sides.append(Side(name, function, jumps, _note(run, function), near))
     known = next(side.function for side in sides if side.function is not None)
     tallies = {tally(side.function.relocations) for side in sides if side.function is not None}
-    found = records(sides, lines)
     parted = parting([(side.loader, side.function) for side in sides])
     if parted is None and compared:
         parted = itself(sides[0].loader)
     differ = parted.rows if parted else frozenset()
     table = bytecode(sides, lines, analysis.byte_order, at=at, differ=differ)
+    here = range(table.first, table.last + 1)
     return Program(
         name=known.name,
         section=known.section,
@@ -260,8 +258,8 @@ def _program(
         tally=tallies.pop() if len(tallies) == 1 else count(len(known.relocations), "relocation"),
         bytecode=table,
         parting=parted,
-        records=tuple(r for r in found if table.first <= r.slot <= table.last),
-        all_records=len(found),
+        records=records(sides, lines, shown=here),
+        all_records=count_records(sides),
         graphs=graph_views(closeup),
     )
 

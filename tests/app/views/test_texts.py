@@ -96,7 +96,7 @@ def sides() -> list[Side]:
 
 
 def test_relocation_rows_hold_what_was_asked_and_every_answer():
-    exists, wanted = records(sides(), SourceLines("prog.c"))
+    exists, wanted = records(sides(), SourceLines("prog.c"), shown=range(100))
     assert (exists.kind, exists.slot, exists.orig, exists.line.number) == (
         "enumval_exists",
         0,
@@ -111,7 +111,7 @@ def test_relocation_rows_hold_what_was_asked_and_every_answer():
 
 
 def test_a_reason_names_loaders_only_where_they_part():
-    reasons = records(sides(), SourceLines("prog.c"))[1].reasons
+    reasons = records(sides(), SourceLines("prog.c"), shown=range(100))[1].reasons
     assert [reason.loaders for reason in reasons] == [""]
     assert "no enumerator `cpuset_cgrp_id_lublub`" in plain(reasons[0].text)
 
