@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from typing import Any, Final
 
 from app.services.gate import Check, Merged
@@ -93,9 +94,10 @@ def _result(merged: Merged, check: Check) -> Json:
 
 def _location(finding: Finding, check: Check) -> Json:
     uri = file_of(finding) or check.name
-    physical: Json = {"artifactLocation": {"uri": _uri(uri)}}
-    if finding.line:
-        physical["region"] = {"startLine": finding.line}
+    physical: Json = {
+        "artifactLocation": {"uri": _uri(uri)},
+        "region": {"startLine": finding.line or 1},  # code hosts drop results without one
+    }
     return {
         "physicalLocation": physical,
         "logicalLocations": [
@@ -105,12 +107,17 @@ def _location(finding: Finding, check: Check) -> Json:
 
 
 def _uri(path: str) -> str:
+    """A path below the working directory is told from there, as code hosts need it."""
     from urllib.parse import quote  # late: only this form needs it
 
+    folder = os.getcwd().rstrip("/") + "/"
+    path = path.removeprefix(folder)
     return f"file://{quote(path)}" if path.startswith("/") else quote(path)
 
 
 def _fingerprint(finding: Finding) -> str:
-    """What stays when lines move: rule, function and what is asked for."""
-    known = "\0".join((finding.rule, finding.program, finding.function, finding.relocation))
+    """What stays when lines move: rule, function, what is asked for, and the slot."""
+    place = "" if finding.slot is None else str(finding.slot)
+    names = (finding.rule, finding.program, finding.function, finding.relocation)
+    known = "\0".join((*names, place, "" if place else finding.message))
     return hashlib.sha256(known.encode()).hexdigest()[:32]

@@ -6,6 +6,7 @@ kernel/bpf/tnum.c @ v5.10; later kernels know at least as much.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Final
 
 from engine.flow.values import (
@@ -156,6 +157,7 @@ def _step(operation: int, by: int) -> int:
     return signed(by) if operation == ADD else -signed(by)
 
 
+@lru_cache(maxsize=4096)  # programs do the same to the same ranges over and over
 def _ranges(operation: int, one: int | Range, other: int | Range, wide: bool) -> int | Range:
     a, b = as_range(one), as_range(other)
     weak = a.weak or b.weak

@@ -6,6 +6,7 @@ comparisons that `VerifierPolicy` tells apart.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Final
 
 from engine.flow.values import (
@@ -148,6 +149,7 @@ def _learn_set(value: Range, bits: int, taken: bool) -> Value:
     )
 
 
+@lru_cache(maxsize=4096)
 def _bounded(condition: int, value: Range, limit: int) -> Value:
     umin, umax, smin, smax = value.umin, value.umax, value.smin, value.smax
     number = signed(limit)

@@ -339,7 +339,8 @@ class Explorer:
             successors.append([way for way in ways if way is not None and 0 <= way < size])
         if self.indirect:
             return frozenset(range(size))
-        return frozenset(reached_from(successors, [0, *self.code.global_starts]))
+        unseen = [start for start in self.code.starts if start not in self.called and start < size]
+        return frozenset(reached_from(successors, [0, *self.code.global_starts, *unseen]))
 
 
 def _snapshot(state: State, live: tuple[tuple[int, ...], ...]) -> Snapshot:

@@ -34,6 +34,11 @@ RODATA_REMARK: Final = (
     "This holds for .rodata as it stands in the object; a program that sets it before loading "
     "may make the poison reachable."
 )
+LOADS_REMARK: Final = (
+    "That it loads was judged by jumps landing on instructions, registers being written before "
+    "they are read, and no number taken for an address; stack that was never written and the "
+    "bounds of accesses were not checked."
+)
 _CALL_TEXT: Final = "invalid func unknown#195896080"
 _LOAD_TEXT: Final = "frame pointer is read only"
 _TEXT_BYTES: Final = 300
@@ -208,6 +213,7 @@ def _by_jumps(verdict: Verdict, code: Code, policy: VerifierPolicy, reach: Reach
     return replace(
         judged,
         kind="silently-different",
+        remarks=(*judged.remarks, LOADS_REMARK),
         headline=f"It loads but computes something else: {_astray(verdict.live_strays[0])}.",
     )
 

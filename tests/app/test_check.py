@@ -10,11 +10,15 @@ import re
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from app.cli import main
+from app.services.gate import Check, Merged
+from app.views.sarif import _result
+from engine.lint.rule import Finding
 from engine.lint.rules import RULES
 from tests.support.tree import ROOT
 
@@ -147,7 +151,22 @@ def test_sarif(capsys: Capture) -> None:
         assert re.fullmatch(r"[\w./-]+", physical["artifactLocation"]["uri"])
         assert physical["region"]["startLine"] >= 1
         assert all(isinstance(v, str) for v in result["partialFingerprints"].values())
+    marks = [result["partialFingerprints"]["coreplay/v1"] for result in run["results"]]
+    assert len(set(marks)) == len(marks), "no result hides another"
     assert run["invocations"][0]["executionSuccessful"] is True
+
+
+def test_sarif_of_a_finding_without_a_line_still_has_a_region() -> None:
+    finding = Finding("reachable-poison", "error", "prog", "poisoned before it was given")
+    runs = (("6.1", "libbpf@1.7.0"),)
+    there = Merged(replace(finding, file=f"{os.getcwd()}/src/prog.bpf.c", line=7), runs)
+    elsewhere = Merged(replace(finding, file="/usr/include/a b.h", line=1), runs)
+    spots = []
+    for merged in (Merged(finding, runs), there, elsewhere):
+        (location,) = _result(merged, Check("prog.bpf.o", "little", ()))["locations"]
+        physical = location["physicalLocation"]
+        spots.append((physical["artifactLocation"]["uri"], physical["region"]["startLine"]))
+    assert spots == [("prog.bpf.o", 1), ("src/prog.bpf.c", 7), ("file:///usr/include/a%20b.h", 1)]
 
 
 def test_junit(capsys: Capture) -> None:

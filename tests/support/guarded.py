@@ -72,7 +72,7 @@ PROFILES = (
     ("compute", "set", "input", "rare", "probe", "loop", "maygoto", "if"),
     ("touch", "call", "global", "callback", "spill", "fill", "through", "rare", "probe"),
     ("set", "flip", "flip", "flip", "if", "if", "if2", "probe", "switch"),
-    ("compute", "compute", "compute2", "leave", "leave", "copy", "mask", "narrow"),
+    ("compute", "compute", "compute2", "leave", "leave", "copy", "edge", "edge", "narrow"),
 )
 """What statements are drawn from: of everything, of memory, of pointers, of comparisons, of
 numbers, of loops, of calls, of paths that meet again."""
@@ -115,7 +115,9 @@ class Maker:
         self._remember(kind, to, value, size, at)
         then, otherwise = self._inside(kind, depth, calls)
         operators = (
-            CONDITIONS if kind in ("if", "if2", "probe", "seen", "copied", "leave") else OPERATORS
+            CONDITIONS
+            if kind in ("if", "if2", "probe", "seen", "copied", "leave", "edge")
+            else OPERATORS
         )
         return Statement(
             kind, to, by, self.choose(operators), value, bool(self.choose((0, 1))),

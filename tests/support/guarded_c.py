@@ -27,7 +27,7 @@ char LICENSE[] SEC("license") = "GPL";
 """
 _SIZES = {8: "__u64", 4: "__u32", 2: "unsigned short", 1: "__u8"}
 _ONLY_BYTES = ("part", "touch", "through", "peek", "shared", "add", "helper", "anywhere",
-               "copied", "seen", "callback", "halves", "shift", "narrow")  # fmt: skip
+               "copied", "seen", "callback", "halves", "shift", "narrow", "edge")  # fmt: skip
 """Statements that only instructions can say."""
 
 

@@ -215,6 +215,18 @@ def _narrow(s: Statement) -> Code:
     return known + alu_imm(("+", "|", "^")[s.picks[1] % 3], s.to, s.picks[2] % 2, wide=False)
 
 
+def _edge(s: Statement) -> Code:
+    """An input below a power of two, compared with the largest and the smallest that it can be."""
+    most = (1 << s.picks[0] % 8 + 1) - 1
+    known = call(RANDOM) + mov(s.to, 0) + alu_imm("&", s.to, most)
+    if s.picks[1] % 2:
+        known += alu_imm("+", s.to, 1 + s.picks[2])
+        most += 1 + s.picks[2]
+    number = (most, most, most - 1, 0, 1)[s.picks[3] % 5]
+    first = jmp(s.operator, s.to, number, 1, wide=s.wide) + MARK
+    return known + first + jmp(s.operator, s.to, most - number, 1, wide=s.wide) + MARK
+
+
 def _piece(pick: int) -> tuple[int, int]:
     """A width, and a byte to put it at."""
     return ((8, 0), (8, 0), (4, 0), (4, 4), (4, 0), (4, 4), (2, 0), (2, 4), (1, 0), (1, 4), (1, 5),
@@ -295,7 +307,7 @@ def _negate(s: Statement) -> Code:
 def _extend(s: Statement) -> Code:
     if s.at:
         size = min(s.size, 4)
-        spill = mov_imm(1, s.value) + stx(4 if size == 4 else 8, 10, place(s.by), 1)
+        spill = mov_imm(1, s.value, wide=size < 4) + stx(4 if size == 4 else 8, 10, place(s.by), 1)
         return spill + ldx(size, s.to, 10, place(s.by), signed=True)
     bits = {1: 8, 2: 16}.get(s.size, 32 if s.wide else 16)
     return mov(s.to, s.by, wide=s.wide, off=bits)
@@ -330,6 +342,7 @@ _PLAIN: dict[str, Callable[[Statement], Code]] = {
     "halves": _halves,
     "shift": _shift,
     "narrow": _narrow,
+    "edge": _edge,
     "touch": _touch,
     "flip": _flip,
     "poison": lambda s: jmp("==", s.to, s.value, 1, wide=s.wide) + POISON,
