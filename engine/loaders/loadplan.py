@@ -32,7 +32,13 @@ from engine.loaders.link import LinkedObject, LinkedProgram
 from engine.loaders.loadplan_btf import LoadableBtf, loadable_btf
 from engine.loaders.loadplan_kconfig import SECTION as KCONFIG
 from engine.loaders.loadplan_kconfig import Kconfig, kconfig_of
-from engine.loaders.loadplan_maps import MapPlan, kernel_name, maps_of
+from engine.loaders.loadplan_maps import (
+    ENTRIES,
+    STACK_DEPTH,
+    MapPlan,
+    kernel_name,
+    maps_of,
+)
 from engine.loaders.references import PSEUDO_MAP_VALUE, Reference
 
 FUNC_INFO_BYTES: Final = 8
@@ -148,7 +154,7 @@ def plan_object(
         )
     planner = _Planner(prepared, target, policy, kconfig, {plan.symbol: plan for plan in maps}, btf)
     programs = tuple(planner.program(program) for program in linked.programs)
-    return LoadPlan(policy.id, programs, maps, btf, _remarks(guest, kconfig, btf))
+    return LoadPlan(policy.id, programs, maps, btf, _remarks(guest, kconfig, btf, maps))
 
 
 def _nowhere(
@@ -168,8 +174,16 @@ def _nowhere(
     )
 
 
-def _remarks(guest: Guest, kconfig: Kconfig, btf: LoadableBtf | None) -> tuple[str, ...]:
+def _remarks(
+    guest: Guest, kconfig: Kconfig, btf: LoadableBtf | None, maps: Sequence[MapPlan]
+) -> tuple[str, ...]:
     found = []
+    sized = [plan.symbol for plan in maps if plan.sized]
+    if sized:
+        found.append(
+            f"The object leaves the size of {', '.join(sized)} to its user side; "
+            f"{ENTRIES} entries are taken, and stacks of {STACK_DEPTH} frames."
+        )
     if btf is not None and btf.replaced:
         found.append(
             f"The object's BTF has kinds that {guest.release} does not know; the loader replaces "

@@ -5,7 +5,9 @@
     .data .bss .rodata and their like   one array element that is the whole section
     .kconfig       the same, frozen, filled in by the loader
 
-Pinning is ignored. Follows: libbpf src/libbpf.c parse_btf_map_def, bpf_object__create_map,
+Pinning is ignored. A map that the object leaves without a size is one that its program's own user
+side sizes before the load (bpf_map__set_max_entries): it gets a usual size here, and `sized` says
+so. Follows: libbpf src/libbpf.c parse_btf_map_def, bpf_object__create_map,
 bpf_object__init_internal_map, adjust_ringbuf_sz @ v1.7.0; cilium/ebpf elf_reader.go
 mapSpecFromBTF, loadMaps @ v0.22.0 for the section `maps`.
 """
@@ -32,6 +34,10 @@ _NAME_BYTES: Final = 15
 _PAGE: Final = 4096
 _LEGACY: Final = struct.Struct("<5I")
 _FD_BYTES: Final = 4
+ENTRIES: Final = 10_240
+"""Of a map that the object leaves without a size; what most tools of bcc set."""
+STACK_DEPTH: Final = 127
+"""Frames of a stack map that has no size: PERF_MAX_STACK_DEPTH of Linux."""
 _UINTS: Final = {
     "type": "type",
     "key_size": "key_size",
@@ -50,6 +56,7 @@ class MapPlan:
     symbol    what references call it: its variable, or the section of a map of globals
     inner     what its values look like, for a map of maps
     contents  of element 0, None where nothing is written
+    sized     the object gives no size, and the one here is chosen: see ENTRIES, STACK_DEPTH
     """
 
     symbol: str
@@ -65,6 +72,7 @@ class MapPlan:
     inner: MapPlan | None = None
     contents: bytes | None = field(default=None, repr=False)
     frozen: bool = False
+    sized: bool = False
 
 
 def maps_of(prepared: PreparedObject, kconfig: Kconfig, cpus: int) -> tuple[MapPlan, ...]:
@@ -86,6 +94,7 @@ def maps_of(prepared: PreparedObject, kconfig: Kconfig, cpus: int) -> tuple[MapP
 def _adjusted(plan: MapPlan, cpus: int) -> MapPlan:
     if plan.type == numbers.MAP_TYPES["PERF_EVENT_ARRAY"] and not plan.max_entries:
         plan = replace(plan, max_entries=cpus)
+    plan = _sized(plan)
     if plan.type in numbers.RING_BUFFERS:
         plan = replace(plan, max_entries=_ring_size(plan.max_entries))
     if plan.type in numbers.MAP_OF_MAPS:
@@ -93,6 +102,19 @@ def _adjusted(plan: MapPlan, cpus: int) -> MapPlan:
     if plan.type in numbers.MAPS_WITHOUT_BTF:
         plan = replace(plan, key_type_id=VOID, value_type_id=VOID)
     return plan
+
+
+def _sized(plan: MapPlan) -> MapPlan:
+    """Give a size to a map that has none and that the kernel would refuse for it."""
+    given = plan
+    if plan.type == numbers.MAP_TYPES["STACK_TRACE"]:
+        value = plan.value_size or STACK_DEPTH * 8
+        plan = replace(plan, key_size=plan.key_size or 4, value_size=value)
+    if not plan.max_entries and plan.type in numbers.NEED_ENTRIES:
+        plan = replace(plan, max_entries=ENTRIES)
+    if plan.inner is not None:
+        plan = replace(plan, inner=_sized(plan.inner))
+    return plan if plan == given else replace(plan, sized=True)
 
 
 def _ring_size(size: int) -> int:

@@ -58,6 +58,15 @@ MAPS_WITHOUT_BTF: Final = frozenset(
 )
 """Their keys and values have no types; libbpf src/libbpf.c bpf_object__create_map."""
 
+_OWN_SIZE: Final = (
+    *("UNSPEC", "CGROUP_STORAGE", "PERCPU_CGROUP_STORAGE", "SK_STORAGE", "INODE_STORAGE"),
+    *("TASK_STORAGE", "CGRP_STORAGE", "STRUCT_OPS", "PERF_EVENT_ARRAY", "ARENA"),
+)
+NEED_ENTRIES: Final = frozenset(
+    number for word, number in MAP_TYPES.items() if word not in _OWN_SIZE
+)
+"""The kernel refuses these with max_entries 0; the others want 0, or a loader fills it in."""
+
 F_SLEEPABLE: Final = 1 << 4
 F_XDP_HAS_FRAGS: Final = 1 << 5
 """prog_flags."""

@@ -10,7 +10,13 @@ from engine.btf.kinds import VOID, SecVar
 from engine.core.prepare import prepare
 from engine.core.refusal import Refusal
 from engine.loaders.loadplan_kconfig import Kconfig, kconfig_of
-from engine.loaders.loadplan_maps import MapPlan, kernel_name, maps_of
+from engine.loaders.loadplan_maps import (
+    ENTRIES,
+    STACK_DEPTH,
+    MapPlan,
+    kernel_name,
+    maps_of,
+)
 from engine.loaders.loadplan_numbers import (
     ATTACH_TYPES,
     F_MMAPABLE,
@@ -235,3 +241,37 @@ def test_the_numbers_are_those_of_the_newest_kernel(enum: str, prefix: str, tabl
     (type_id,) = btf.ids_named(enum)
     known = {e.name.removeprefix(prefix): e.value for e in btf.type(type_id).enumerators}
     assert {word: known[word] for word in table} == table
+
+
+@pytest.mark.parametrize(
+    ("kind", "given", "sizes"),
+    [
+        ("HASH", {"key_size": 4, "value_size": 8}, (4, 8, ENTRIES)),
+        ("STACK_TRACE", {"key_size": 4}, (4, STACK_DEPTH * 8, ENTRIES)),
+        ("STACK_TRACE", {"value_size": 80, "max_entries": 5}, (4, 80, 5)),
+        ("RINGBUF", {}, (0, 0, 16_384)),
+    ],
+)
+def test_a_map_without_a_size_gets_a_usual_one_and_says_so(kind, given, sizes):
+    writer = ObjectWriter()
+    define(writer.btf, m=map_type(writer.btf, type=MAP_TYPES[kind], **given))
+    plan = planned(writer)["m"]
+    assert (plan.key_size, plan.value_size, plan.max_entries) == sizes
+    assert plan.sized
+
+
+@pytest.mark.parametrize(
+    ("kind", "given"),
+    [
+        ("TASK_STORAGE", {"key_size": 4, "value_size": 8}),
+        ("PERF_EVENT_ARRAY", {"key_size": 4, "value_size": 4}),
+        ("HASH", {"key_size": 4, "value_size": 8, "max_entries": 1}),
+    ],
+)
+def test_sizes_that_are_given_or_not_wanted_stay(kind, given):
+    writer = ObjectWriter()
+    define(writer.btf, m=map_type(writer.btf, type=MAP_TYPES[kind], **given))
+    plan = planned(writer, cpus=2)["m"]
+    assert not plan.sized
+    expected = 2 if kind == "PERF_EVENT_ARRAY" else given.get("max_entries", 0)
+    assert plan.max_entries == expected
