@@ -218,6 +218,8 @@ class ReadingRules:
     """Static programs, and externs that BTF does not describe, are refused."""
     legacy_maps_refused: bool = False
     """Maps are defined in .maps only, not in a section `maps`."""
+    legacy_maps_have_sizes: bool = False
+    """Definitions in `maps` have the sizes of their symbols; else all have the same size."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -311,6 +313,8 @@ class LoaderPolicy:
     """Error texts name a patch by its values instead of by its record."""
     entry_linked_again: bool = False
     """A program that is called is appended to itself once more."""
+    lone_text_is_program: bool = False
+    """A function of .text is a program where the object has no other."""
     calls_text_only: bool = False
     """A call must lead to .text: programs cannot call programs."""
     poison_drops_metadata: bool = False

@@ -10,6 +10,7 @@ from engine.btf.ext import BtfExt
 from engine.btf.kinds import BtfKind, BtfType
 from engine.core.candidates import Target
 from engine.core.kinds import CoreReloKind
+from engine.core.legacymaps import legacy_map_faults, legacy_map_refusals
 from engine.core.mapdefs import map_faults
 from engine.core.newer import first_newer
 from engine.core.opening import extern_refusals, section_refusals
@@ -50,7 +51,7 @@ def unreadable(
     fault = _object_fault(prepared, policy)
     if fault is not None:
         return fault
-    if prepared.btf is None or (policy.target_read_late and not prepared.ext.core_relos):
+    if policy.target_read_late and not (prepared.btf and prepared.ext.core_relos):
         return None
     return unreadable_target(target, policy)
 
@@ -88,6 +89,7 @@ def _faults(prepared: PreparedObject, policy: LoaderPolicy) -> Iterator[LoaderEr
     for text in _object_faults(prepared, policy):
         yield LoaderError(policy.object_btf_error, text)
     yield from extern_refusals(prepared, policy.reading)
+    yield from legacy_map_refusals(prepared.obj, policy.reading)
 
 
 def _object_faults(prepared: PreparedObject, policy: LoaderPolicy) -> Iterator[str]:
@@ -98,6 +100,7 @@ def _object_faults(prepared: PreparedObject, policy: LoaderPolicy) -> Iterator[s
         yield from _extern_faults(prepared.btf, policy.reading)
     yield from _section_faults(prepared, policy.reading)
     yield from string_faults(prepared, policy.reading)
+    yield from legacy_map_faults(prepared.obj, policy.reading)
     yield from map_faults(prepared, policy.reading)
     yield from reference_faults(prepared, policy.reading)
     if policy.whole_slots_only:

@@ -97,6 +97,7 @@ V0_22_0 = LoaderPolicy(
         unset_map_fields=frozenset(),
         call_bindings=frozenset({"global", "weak"}),
         places_name_sections=True,
+        legacy_maps_have_sizes=True,
     ),
     notes=(
         "a 16-byte load is poisoned by a 16-byte load of r10 since v0.13.1 (59cb7157)",

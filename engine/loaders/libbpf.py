@@ -95,6 +95,7 @@ V1_1_2 = replace(
     id="libbpf@1.1.2",
     title="libbpf 1.1.2",
     signedness=Signedness.WORD_BEHIND,
+    lone_text_is_program=True,
     struct_ops=StructOpsRules(
         frozenset({".struct_ops"}),
         flavors=False,

@@ -19,7 +19,7 @@ from engine.core.candidates import Target
 from engine.core.patch import signed32
 from engine.core.policy import LinkOrder, LoaderPolicy, Strategy
 from engine.core.prepare import PreparedObject
-from engine.core.readable import unreadable_target
+from engine.core.readable import unreadable, unreadable_target
 from engine.core.refusal import Refusal
 from engine.core.relocate import relocate_functions, relocate_object
 from engine.core.result import FunctionResult, LoaderError
@@ -107,9 +107,9 @@ class _Linker:
         self.finder = ReferenceFinder(self.prepared)
 
     def _entries(self) -> list[int]:
-        """Programs are what stands outside .text; a lone function there is one as well."""
+        """Programs are what stands outside .text; to some, a lone function there is one, too."""
         functions = self.prepared.functions
-        if len(functions) == 1:
+        if len(functions) == 1 and self.policy.lone_text_is_program:
             return [0]
         return [number for number, function in enumerate(functions) if function.is_entry]
 
@@ -156,6 +156,9 @@ class _Linker:
 
     def link_each(self) -> LinkedObject:
         """Each program is linked first and then relocated as a whole."""
+        unread = unreadable(self.prepared, self.target, self.policy)
+        if unread is not None:
+            return LinkedObject(self.policy.id, (), unread)
         programs = []
         for entry in self._entries():
             order = self._order(entry)
@@ -163,10 +166,6 @@ class _Linker:
                 programs.append(self._doubled(entry))
                 continue
             results, error = relocate_functions(self.prepared, order, self.target, self.policy)
-            if error is not None and error.code == self.policy.object_btf_error:
-                return LinkedObject(self.policy.id, (), error)
-            if error is not None and error.code == self.policy.target_btf_error:
-                return LinkedObject(self.policy.id, (), error)
             function = self.prepared.functions[entry]
             if error is not None:
                 programs.append(LinkedProgram(function.name, function.section, None, error=error))

@@ -38,3 +38,28 @@ def test_libbpf_lets_programs_call_only_subprograms():
 def test_aya_links_it(loader):
     result = linked(loader)
     assert result.error is None
+
+
+@pytest.mark.parametrize(
+    ("loader", "programs"),
+    [("libbpf@0.8.0", 1), ("libbpf@1.1.2", 1), (LIBBPF, 0), (CILIUM, 0), (AYA, 0)],
+)
+def test_a_lone_function_of_text_was_a_program_once(loader, programs):
+    program = ObjectWriter()
+    program.function("f", mov_imm(0, 0) + exit_(), section=".text")
+    target = Target(Btf.parse(BtfWriter().encode("little")))
+    result = link_object(prepare(program.object()), target, policy_of(loader))
+    assert result.error is None
+    assert len(result.programs) == programs
+
+
+def test_types_that_cilium_cannot_read_fail_objects_without_programs():
+    program, kernel = ObjectWriter(), BtfWriter()
+    kernel.add_type_tag("user", kernel.int)
+    program.function("f", mov_imm(0, 0) + exit_(), section=".text")
+    program.function("g", mov_imm(0, 0) + exit_(), section=".text")
+    result = link_object(
+        prepare(program.object()), Target(kernel.parsed()), policy_of("cilium@0.9.1")
+    )
+    assert result.error is not None
+    assert result.error.code == "btf.LoadSpec"
