@@ -120,7 +120,7 @@ def test_libbpf_refuses_static_programs():
     for loader in (LIBBPF, "libbpf@0.8.0"):
         words = "sec 'socket': program 'lone' is static and not supported"
         assert refused(writer, loader) == words
-    assert refused(writer, CILIUM) == "load maps: map thing: missing flags"
+    assert refused(writer, CILIUM) is None
 
 
 @pytest.mark.parametrize(
@@ -211,7 +211,7 @@ def test_cilium_follows_variables_by_version(loader, section, bind, taken):
 
 def test_a_section_symbol_is_local_by_nature():
     writer = referring(".rodata", bind="local", kind="section")
-    assert refused(writer, CILIUM) == "load maps: map thing: missing flags"
+    assert refused(writer, CILIUM) is None
 
 
 @pytest.mark.parametrize(("loader", "taken"), [("cilium@0.15.0", False), (CILIUM, True)])
