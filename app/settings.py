@@ -56,6 +56,12 @@ class Settings:
     kernels_per_request: int = 6
     loaders_per_request: int = 4
     result_cache_bytes: int = 16 * MIB
+    vm_ready: int = 2
+    """Clones of each guest kernel that stand ready once it was asked."""
+    vm_queue: int = 64
+    """Requests that may wait for a clone before others are refused."""
+    vm_deadline: float = 3.0
+    """What a guest may take for one request."""
     log_level: str = "info"
 
     @property
@@ -160,5 +166,8 @@ _PARSERS: Final[dict[str, Callable[[str], object]]] = {
     "kernels_per_request": _whole(1, 64),
     "loaders_per_request": _whole(1, 64),
     "result_cache_bytes": _whole(0, 1 << 30),
+    "vm_ready": _whole(0, 16),
+    "vm_queue": _whole(0, 10_000),
+    "vm_deadline": _seconds,
     "log_level": _log_level,
 }

@@ -12,6 +12,7 @@ import uvicorn
 
 from app.errors import AppError
 from app.main import create_app
+from app.services.guests import standing_guests
 from app.settings import load_settings, unknown_settings
 
 
@@ -24,6 +25,7 @@ def run(arguments: argparse.Namespace) -> int:
     host, port = listener.getsockname()[:2]
     shown = f"[{host}]" if ":" in host else host
     print(f"coreplay: http://{shown}:{port}/", flush=True)
+    print(f"coreplay: {standing_guests(settings)}", flush=True)
     config = uvicorn.Config(
         create_app(settings),
         log_level=settings.log_level,

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final
 
-from app.sandbox.vm.pool import KEEP, Pool
+from app.sandbox.vm.pool import Pool
 from app.sandbox.vm.store import Guest, GuestStore
 from app.sandbox.vm.template import Templates
 from app.services.verification import GuestKernel
@@ -73,10 +73,23 @@ def options(config: str) -> Mapping[str, str]:
 
 
 @asynccontextmanager
-async def opened_guests(settings: Settings, *, keep: int = KEEP) -> AsyncIterator[Guests]:
+async def opened_guests(settings: Settings, *, keep: int | None = None) -> AsyncIterator[Guests]:
     """Give what asks guests; leaving the block ends all clones. No guest at all is no error.
 
-    `keep` clones stand ready for each guest once it was asked.
+    `keep` clones stand ready for each guest once it was asked; None: as the settings say.
     """
-    async with Pool(Templates(GuestStore(settings.data / FOLDER)), keep=keep) as pool:
+    async with Pool(
+        Templates(GuestStore(settings.data / FOLDER)),
+        keep=settings.vm_ready if keep is None else keep,
+        queue=settings.vm_queue,
+        deadline=settings.vm_deadline,
+    ) as pool:
         yield PoolGuests(pool)
+
+
+def standing_guests(settings: Settings) -> str:
+    """Say in a line which guest kernels can be asked, or how to add some; reads small files."""
+    guests = GuestStore(settings.data / FOLDER).guests()
+    if guests:
+        return f"real kernels to ask: {', '.join(guest.id for guest in guests)}"
+    return "no real kernel to ask; ./run vm adds two (about 1 min and 200 MB)"

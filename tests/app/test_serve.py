@@ -36,6 +36,7 @@ def server(log: Path, *arguments: str) -> Iterator[tuple[subprocess.Popen[str], 
         line = process.stdout.readline()
         found = re.fullmatch(r"coreplay: (http://127\.0\.0\.1:\d+)/\n", line)
         assert found, log.read_text()
+        assert "real kernel" in process.stdout.readline()
         with httpx2.Client(base_url=found[1], timeout=30) as client:
             yield process, client
     finally:

@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 
 from app.errors import AppError
+from app.sandbox.vm.pool import Pool
 from app.sandbox.vm.protocol import GuestRequest
-from app.services.guests import opened_guests, options, version_code
+from app.sandbox.vm.template import Templates
+from app.services.guests import PoolGuests, opened_guests, options, standing_guests, version_code
 from app.settings import load_settings
 
 pytestmark = pytest.mark.anyio
@@ -57,6 +59,25 @@ async def test_no_guest_is_no_error_until_one_is_asked(tmp_path: Path):
     assert caught.value.code == "guest-missing"
 
 
+async def test_a_server_says_how_to_add_a_real_kernel(tmp_path: Path):
+    assert "./run vm adds two" in standing_guests(load_settings({}, data=str(tmp_path)))
+
+
+async def test_settings_reach_the_pool(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    given: dict[str, object] = {}
+
+    class Recorded(Pool):
+        def __init__(self, templates: Templates, **options: object) -> None:
+            given.update(options)
+            super().__init__(templates)
+
+    monkeypatch.setattr("app.services.guests.Pool", Recorded)
+    chosen = {"data": str(tmp_path), "vm_ready": 3, "vm_queue": 5, "vm_deadline": 1.5}
+    async with opened_guests(load_settings({}, **chosen)) as guests:
+        assert isinstance(guests, PoolGuests)
+    assert given == {"keep": 3, "queue": 5, "deadline": 1.5}
+
+
 async def test_guests_on_disk_are_found(tmp_path: Path):
     folder = tmp_path / "vm" / "guests" / "6.1.0-57-cloud-amd64"
     folder.mkdir(parents=True)
@@ -67,3 +88,4 @@ async def test_guests_on_disk_are_found(tmp_path: Path):
         (guest,) = guests.installed()
     assert (guest.id, guest.series, guest.catalog) == (folder.name, "6.1", "6.1.0-57")
     assert guest.version_code == 0x0601C0
+    assert folder.name in standing_guests(load_settings({}, data=str(tmp_path)))
