@@ -17,6 +17,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import anyio
+import anyio.to_thread
 from fastapi import FastAPI
 from starlette.middleware.gzip import GZipMiddleware
 
@@ -32,6 +33,7 @@ from app.services.jobs import VerificationJobs
 from app.services.workers import Workers
 from app.settings import Settings, load_settings
 from app.version import version
+from app.web import templating
 from engine.errors import EngineError
 
 log = logging.getLogger("coreplay")
@@ -99,9 +101,15 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         anyio.create_task_group() as tasks,
     ):
         state.verifications = VerificationJobs(jobs, guests, state.workers, state.settings)
+        tasks.start_soon(_warm_pages, app)
         tasks.start_soon(_warm, app)
         yield
         tasks.cancel_scope.cancel()
+
+
+async def _warm_pages(app: FastAPI) -> None:
+    for work in (app.state.assets.warm, templating.warm):
+        await anyio.to_thread.run_sync(work, abandon_on_cancel=True)
 
 
 async def _warm(app: FastAPI) -> None:

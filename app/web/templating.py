@@ -19,6 +19,7 @@ ENVIRONMENT: Final = Environment(
     loader=FileSystemLoader(ROOT / "templates"),
     autoescape=True,
     undefined=StrictUndefined,
+    cache_size=-1,
     trim_blocks=True,
     lstrip_blocks=True,
 )
@@ -35,4 +36,11 @@ def render(request: Request, template: str, page: object) -> str:
     """Render one template with `page` as its model."""
     found = ENVIRONMENT.get_template(template)
     offer = partial(offered, request)
-    return found.render(page=page, asset=request.app.state.assets.url, verify_offer=offer)
+    assets = request.app.state.assets
+    return found.render(page=page, asset=assets.url, modules=assets.modules, verify_offer=offer)
+
+
+def warm() -> None:
+    """Compile all templates now, so that no first reader waits for it."""
+    for name in ENVIRONMENT.list_templates():
+        ENVIRONMENT.get_template(name)

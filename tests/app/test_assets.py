@@ -56,3 +56,35 @@ def test_without_the_digest_nothing_is_held_in_memory(served):
     answer = client.get("/static/js/app.js", headers={"Accept-Encoding": "gzip"})
     assert answer.headers["cache-control"] == "no-cache"
     assert assets._packed == {}
+
+
+def test_a_style_sheet_takes_in_what_it_imports(tmp_path):
+    (tmp_path / "css").mkdir()
+    (tmp_path / "css" / "page.css").write_text('@import "one.css";\n@import "two.css";\n')
+    (tmp_path / "css" / "one.css").write_text("a { color: red; }\n")
+    (tmp_path / "css" / "two.css").write_text("b { color: blue; }\n")
+    assets = Assets(tmp_path)
+    app = Starlette()
+    app.mount("/static", assets)
+    answer = TestClient(app).get(assets.url("css/page.css"))
+    assert answer.text.split("\n") == ["a { color: red; }", "", "b { color: blue; }", "", ""]
+
+
+def test_modules_are_named_with_all_that_they_import(tmp_path):
+    (tmp_path / "js").mkdir()
+    (tmp_path / "js" / "app.js").write_text(
+        'import {\n  a,\n} from "./a.js";\nimport("./late.js");\n'
+    )
+    (tmp_path / "js" / "a.js").write_text('import * as b from "./b.js";\nexport const a = b;\n')
+    (tmp_path / "js" / "b.js").write_text('import "./a.js";\n')
+    assets = Assets(tmp_path)
+    assert assets.modules("js/app.js") == (assets.url("js/a.js"), assets.url("js/b.js"))
+
+
+def test_files_from_memory_are_those_from_the_disk(served):
+    client, assets = served
+    first = client.get(assets.url("js/app.js"), headers={"Accept-Encoding": "gzip"})
+    assets.warm()
+    second = client.get(assets.url("js/app.js"), headers={"Accept-Encoding": "gzip"})
+    assert second.content == first.content
+    assert second.headers == first.headers
