@@ -214,7 +214,15 @@ class GroupedRelocator:
             Position(self.run.local_btf, row.root.id),
             Position(candidate.btf, candidate.type_id),
         )
-        return self._field_fixup(row.kind, *walk.run(row.indices))
+        try:
+            found = walk.run(row.indices)
+        except Refusal as refusal:
+            if not policy.fixup_named_by_value:
+                raise
+            # this version names the target both where it walks the path and where it scores
+            shown = go_type(candidate.btf.type(candidate.type_id))
+            raise Refusal(CODE, f"target {shown}: {refusal.text}") from refusal
+        return self._field_fixup(row.kind, *found)
 
     def _root_sign(self, row: Pending, candidate: Candidate) -> Fixup:
         local = skip_modifiers_and_typedefs(self.run.local_btf, row.root.id)
