@@ -103,12 +103,13 @@ def job_page(
         key = result.subject.program, result.subject.section
         blocks.setdefault(key, []).append((number, result))
     running = state in ("queued", "running")
-    names = ", ".join(dict.fromkeys(row.subject.program for _, row in there[:4]))
+    found = [row.subject.program for _, row in there] or (request.programs if request else ())
+    names = ", ".join([*dict.fromkeys(found)][:4])
     return JobPage(
         id=job,
         state=state,
         running=running,
-        title=names or "the real verifier",
+        title=names,
         summary=_summary(state, len(results), [row for _, row in there]),
         steps=tuple(steps) if running else (),
         notes=tuple(dict.fromkeys(r.subject.judge.note for _, r in there if r.subject.judge.note)),

@@ -188,7 +188,7 @@ def log_page(
         report=report_of(opened.report),
         sources=() if fn else tuple(_sources(keys)),
         relocations=() if fn else tuple(_relocations(keys)),
-        find=find,
+        find="".join(letter for letter in find if letter.isprintable()),
         found=found,
         fn=fn,
     )

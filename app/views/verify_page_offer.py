@@ -51,7 +51,14 @@ def offer(
     return Offer(
         guests=tuple(rows),
         loaders=(both, *each) if len(loaders) > 1 else (both,),
-        note=next((judge.note for judge in found if judge.note), ""),
+        note=next((_note(judge) for judge in found if judge.note), ""),
         missing=lacking[0] if lacking else "",
         real=tuple(loader_name(loader) for loader in loaders if loader in built),
+    )
+
+
+def _note(judge: Judge) -> str:
+    return (
+        f"{judge.asked} is judged by {judge.guest.id}, another build of {judge.guest.series}, "
+        "with bytes relocated for that."
     )

@@ -18,6 +18,7 @@ from app.web import (
     relocation,
     types,
     verify,
+    verify_log,
 )
 from app.web.errors import render_error
 
@@ -37,3 +38,4 @@ router.include_router(relocation.router)
 router.include_router(graph.router)
 router.include_router(matrix.router)
 router.include_router(verify.router)
+router.include_router(verify_log.router)

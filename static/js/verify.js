@@ -82,6 +82,10 @@ function follow() {
     const html = await fetched(url);
     if (mine !== turn || (!last && !stream)) return;
     if (last) stop();
+    if (last && !embedded() && url.includes("/log/")) {
+      location.reload(); // the log is a page with a title of its own
+      return;
+    }
     const held = answer()?.contains(document.activeElement);
     const open = stream;
     stream = null; // follow() is not to begin anew
