@@ -15,7 +15,7 @@ from typing import Final
 
 from engine.btf.kinds import ByteOrder
 from engine.flow.cfg import Block, Cfg, Edge
-from engine.flow.layout import Box, Layout, Point, place
+from engine.flow.layout import Box, Point, place
 from engine.flow.picture import Marks, Picture, Row, lines_text, picture_of
 
 CHARACTER: Final = 7.3
@@ -65,17 +65,21 @@ def draw_picture(picture: Picture, *, prefix: str = "cfg") -> str:
         for block, rows, words in zip(cfg.blocks, picture.rows, picture.blocks, strict=True)
     ]
     layout = place(cfg, sizes)
-    out, labels = [_opening(cfg, layout, prefix)], []
+    labels = [
+        _label(edge, line, words)
+        for edge, line, words in zip(cfg.edges, layout.lines, picture.edges, strict=True)
+    ]
+    width = max([layout.width, *(right for _, right in labels)])
+    out = [_opening(cfg, width, layout.height, prefix)]
     for number, edge in enumerate(cfg.edges):
         line, words = layout.lines[number], picture.edges[number]
         out.append(_edge(edge, line, words, prefix))
-        labels.append(_label(edge, line, words, layout.width))
         box = layout.ends[number]
         if box is not None:
             out.append(_end(edge, box, prefix))
     for block, box in zip(cfg.blocks, layout.boxes, strict=True):
         out.append(_block(picture, block, box, prefix))
-    return "".join([*out, *labels, "</svg>\n"])
+    return "".join([*out, *(text for text, _ in labels), "</svg>\n"])
 
 
 def escape(text: str) -> str:
@@ -99,9 +103,9 @@ def _row_words(row: Row) -> str:
     return f"{row.text} {_POISON}" if row.poison and row.slot >= 0 else row.text
 
 
-def _opening(cfg: Cfg, layout: Layout, prefix: str) -> str:
+def _opening(cfg: Cfg, wide: float, high: float, prefix: str) -> str:
     name = escape(cfg.name) or "function"
-    width, height = f"{layout.width:g}", f"{layout.height:g}"
+    width, height = f"{wide:g}", f"{high:g}"
     arrows = "".join(
         f'<marker id="{prefix}-arrow{kind}" class="cfg-arrow{kind}" viewBox="0 0 8 8" refX="8" '
         'refY="4" markerWidth="8" markerHeight="8" orient="auto-start-reverse">'
@@ -135,18 +139,22 @@ def _edge(edge: Edge, line: tuple[Point, ...], words: tuple[str, ...], prefix: s
     )
 
 
-def _label(edge: Edge, line: tuple[Point, ...], words: tuple[str, ...], width: float) -> str:
-    """The word beside an edge, at the middle of its longest piece that runs up or down."""
+def _label(edge: Edge, line: tuple[Point, ...], words: tuple[str, ...]) -> tuple[str, float]:
+    """The word beside an edge's longest piece that runs up or down, and how far right it reaches.
+
+    Right of the piece, since left of it there may be the block that the edge goes around.
+    """
     word = next((word for word in _LABELS if word in words), "")
     pieces = list(pairwise(line))
     if not pieces or not word:
-        return ""
+        return "", 0.0
     text = _LABELS[word].format(edge.slot)
     (x, y), (to_x, to_y) = max(pieces, key=lambda piece: abs(piece[1][1] - piece[0][1]))
     x, y = (x + to_x) / 2, (y + to_y) / 2 + 4
-    left = word == "meant" or x + 6.5 * len(text) > width
+    left = word == "meant"
     place = f'x="{x - 5:g}" text-anchor="end"' if left else f'x="{x + 5:g}"'
-    return f'<text class="{_words("cfg-label", words)}" {place} y="{y:g}">{text}</text>\n'
+    drawn = f'<text class="{_words("cfg-label", words)}" {place} y="{y:g}">{text}</text>\n'
+    return drawn, 0.0 if left else x + 5 + 6.5 * len(text)
 
 
 def _end(edge: Edge, box: Box, prefix: str) -> str:
