@@ -18,7 +18,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from engine.btf.kinds import TypeId
+from engine.btf.kinds import BtfKind, TypeId
 from engine.core.candidates import Target
 from engine.core.patch import signed32
 from engine.core.policy import LoaderPolicy
@@ -43,6 +43,7 @@ from engine.loaders.references import PSEUDO_MAP_VALUE, Reference
 
 FUNC_INFO_BYTES: Final = 8
 LINE_INFO_BYTES: Final = 16
+_KSYMS: Final = ".ksyms"
 _FUNC_INFO: Final = struct.Struct("<II")
 _LINE_INFO: Final = struct.Struct("<IIII")
 _SOME_ADDRESS: Final = 0xFFFFFFFF_81000000
@@ -135,6 +136,11 @@ def plan_object(
         return LoadPlan(policy.id, _nowhere(prepared, linked, unsupported=reason))
     if linked.error is not None and not linked.programs:
         return LoadPlan(policy.id, _nowhere(prepared, linked, refusal=linked.error))
+    unsized = "" if policy.resolves_externs else _unsized_section(prepared)
+    if unsized:
+        text = f"BTF error: Unable to determine the size of section `{unsized}`"
+        error = LoaderError("fixup_and_sanitize_btf", text)
+        return LoadPlan(policy.id, _nowhere(prepared, linked, refusal=error))
     kconfig = Kconfig()
     if prepared.btf is not None:
         kconfig = kconfig_of(prepared.btf, guest.version_code, guest.options)
@@ -155,6 +161,22 @@ def plan_object(
     planner = _Planner(prepared, target, policy, kconfig, {plan.symbol: plan for plan in maps}, btf)
     programs = tuple(planner.program(program) for program in linked.programs)
     return LoadPlan(policy.id, programs, maps, btf, _remarks(guest, kconfig, btf, maps))
+
+
+def _unsized_section(prepared: PreparedObject) -> str:
+    """Name a section of externs: types have it and ELF has not, so nothing tells its size.
+
+    A loader that does not resolve externs looks for it all the same. Follows: aya
+    aya-obj/src/btf/btf.rs fixup_and_sanitize @ aya-obj-v0.3.0.
+    """
+    btf = prepared.btf
+    if btf is None:
+        return ""
+    for name in (KCONFIG, _KSYMS):
+        found = [btf.type(type_id) for type_id in btf.ids_named(name)]
+        if any(one.kind is BtfKind.DATASEC and not one.size for one in found):
+            return name
+    return ""
 
 
 def _nowhere(

@@ -10,6 +10,7 @@ apart.
 from __future__ import annotations
 
 import asyncio
+import re
 import tempfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -93,7 +94,43 @@ def reason_of(result: VerifyResult) -> str:
     tail = "\n".join(result.log.splitlines()[-40:])
     if any(words in tail for words in POISON_WORDS):
         return "poison"
+    if explanation(result):
+        return "explained"
     return "stray" if result.subject.verdict == "silently-different" else "other"
+
+
+EXPLAINED: Final = (
+    (
+        re.compile(r"The address of function \S+ cannot be found"),
+        "types have the function, the running kernel inlined it: the tool chooses between "
+        "programs at run time",
+    ),
+    (
+        re.compile(r"doesn't have \d+-th argument|dereference of modified ctx ptr"),
+        "the program asks LINUX_KERNEL_VERSION, and this point release took over the arguments "
+        "of a newer tracepoint; the tool chooses between programs at run time",
+    ),
+)
+"""Refusals that have nothing to do with CO-RE, by the verifier's words. All were proven: the real
+libbpf's bytes are the engine's, and are refused with the same words."""
+_FORGOTTEN: Final = (
+    "until 6.12 the verifier forgets a pointer on the stack whose slot a helper gets"
+)
+_LOADED_BACK: Final = re.compile(r"r(\d+) = \*\(u64 \*\)\(r10 (-\d+)\)[^\n]*=(?:scalar|inv)")
+_NO_POINTER: Final = re.compile(r"R(\d+) invalid mem access '(?:scalar|inv)'")
+
+
+def explanation(result: VerifyResult) -> str:
+    """Say why the kernel refuses what CO-RE gives it no reason to refuse; empty: not known."""
+    known = next((words for said, words in EXPLAINED if said.search(result.log)), "")
+    return known or (_FORGOTTEN if _forgotten(result.log) else "")
+
+
+def _forgotten(log: str) -> bool:
+    """Whether the register that is no pointer was loaded from where a pointer had been kept."""
+    refused = _NO_POINTER.search(log)
+    loads = [row for row in _LOADED_BACK.findall(log) if refused and row[0] == refused[1]]
+    return bool(loads) and bool(re.search(rf"fp{loads[-1][1]}(?:_\w+)?=(?:\w+_)?ptr_", log))
 
 
 def last_words(result: VerifyResult) -> str:
@@ -153,7 +190,7 @@ async def judge_set(
         program = AnalysisRequest(
             object=subject.data, kernels=tuple(kernels), loaders=tuple(loaders)
         )
-        request = VerifyRequest(program, explain=False, seconds=PATIENCE)
+        request = VerifyRequest(program, seconds=PATIENCE)
         async with bound:
             try:
                 results = await verify(request, guests, plan)
@@ -177,6 +214,9 @@ def report(name: str, subjects: int, tally: Tally, *, full: bool) -> None:
     reasons = Counter(reason_of(result) for _, result in tally.wrong)
     for reason, many in reasons.most_common():
         print(f"  {many} disagree: {MEANINGS[reason]}")
+    whys = Counter(filter(None, (explanation(result) for _, result in tally.wrong)))
+    for words, many in whys.most_common():
+        print(f"  {many} explained: {words}")
     for row, result in tally.wrong if full else tally.wrong[:_SHOWN]:
         subject = result.subject
         said = "loads" if result.loaded else f"{errno_name(result.errno or 0)} {last_words(result)}"
@@ -196,6 +236,7 @@ MEANINGS: Final = {
     "poison": "the kernel reaches poison that the engine holds unreachable: UNSOUND",
     "stray": "a stray jump that the engine holds harmless in shape breaks a rule about registers",
     "imprecise": "the kernel loads what the engine expects to be refused",
+    "explained": "the kernel refuses for a known reason outside CO-RE",
     "other": "the kernel refuses for a reason outside CO-RE",
 }
 

@@ -156,3 +156,18 @@ def test_an_object_that_the_loader_refuses_gives_each_program_its_words():
     refusal = only(plan(writer)).refusal
     assert refusal is not None
     assert "nowhere" in refusal.text
+
+
+def with_kconfig(loader: str) -> LoadPlan:
+    writer = ObjectWriter()
+    writer.function("prog", mov_imm(0, 0) + exit_())
+    version = writer.btf.add_var("LINUX_KERNEL_VERSION", writer.btf.int, 2)
+    writer.btf.add_datasec(".kconfig", 0, [SecVar(version, 0, 4)])
+    return plan(writer, loader=loader)
+
+
+def test_aya_refuses_objects_that_ask_for_the_kernels_configuration():
+    refusal = only(with_kconfig("aya@0.14.0")).refusal
+    assert refusal is not None
+    assert refusal.text == "BTF error: Unable to determine the size of section `.kconfig`"
+    assert all(only(with_kconfig(loader)).insns for loader in (LIBBPF, CILIUM))
