@@ -329,8 +329,7 @@ def test_a_candidate_that_is_too_deep():
     result = program.relocate(target)
     assert result.error is not None
     assert result.error.code == "E2BIG"
-    path = ":".join("0" * 64)
-    assert f"candidate #0 <byte_off> [71] struct s ({path} @ offset 0): -7" in said(result)
+    assert f"[71] struct s ({':'.join('0' * 64)} @ offset 0): -7" in said(result)
 
 
 UNSUPPORTED = [
