@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import IO, Final
 
 from app.errors import AppError
+from app.sandbox.vm.archive_trust import IN_RELEASE_BYTES, trusted_digest
 from engine import limits
 
 ARCHIVE: Final = "https://deb.debian.org"
@@ -43,6 +44,7 @@ NEWEST: Final = "newest"
 _PACKAGE: Final = re.compile(
     r"linux-(?:image|binary)-(?P<release>\d+\.\d+[^ ]*-cloud-amd64)(?:-unsigned)?"
 )
+_INDEX: Final = "main/binary-amd64/Packages.xz"
 _INDEX_BYTES: Final = 32 << 20
 _INDEX_UNPACKED: Final = 256 << 20
 _SMALLEST: Final = 5 << 20
@@ -87,7 +89,7 @@ def offers(
         found: dict[str, Offer] = {}
         for part, suite in suites:
             say(f"reading what {suite} offers")
-            for offer in _index(f"{archive}/{part}", suite):
+            for offer in _index(f"{archive}/{part}", suite, say):
                 if series in (NEWEST, offer.series):
                     found[offer.url] = offer
         if found:
@@ -149,15 +151,16 @@ def _receive(answer: IO[bytes], offer: Offer, path: Path) -> None:
         part.unlink(missing_ok=True)
 
 
-def _index(base: str, suite: str) -> Iterator[Offer]:
-    """Give the kernels of one suite; nothing where it has no index."""
-    try:
-        with _open(f"{base}/dists/{suite}/main/binary-amd64/Packages.xz") as answer:
-            packed = answer.read(_INDEX_BYTES + 1)
-    except FileNotFoundError:
+def _index(base: str, suite: str, say: Say) -> Iterator[Offer]:
+    """Give the kernels of one suite; nothing where it has no index. Raises AppError."""
+    folder = f"{base}/dists/{suite}"
+    packed = _small(f"{folder}/{_INDEX}", _INDEX_BYTES)
+    if packed is None:
         return
-    except OSError as error:
-        raise _broken(f"the index of {suite} was not received: {error}") from error
+    signed = _small(f"{folder}/InRelease", IN_RELEASE_BYTES)
+    digest = trusted_digest(signed, suite, _INDEX, say)
+    if digest is not None and hashlib.sha256(packed).hexdigest() != digest:
+        raise _broken(f"the index of {suite} is not the one that is signed")
     unpacker = lzma.LZMADecompressor(lzma.FORMAT_XZ)
     try:
         text = unpacker.decompress(packed, _INDEX_UNPACKED).decode("utf-8", "replace")
@@ -185,6 +188,17 @@ def parse_index(text: str, base: str) -> Iterator[Offer]:
         if name is None or wrong or int(size) < _SMALLEST or ".." in path:
             continue
         yield Offer(name["release"], fields.get("Version", ""), f"{base}/{path}", int(size), sha256)
+
+
+def _small(url: str, limit: int) -> bytes | None:
+    """Give a file's bytes, at most one more than `limit`; None where it is not there."""
+    try:
+        with _open(url) as answer:
+            return answer.read(limit + 1)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise _broken(f"{url} was not received: {error}") from error
 
 
 def _open(url: str) -> IO[bytes]:

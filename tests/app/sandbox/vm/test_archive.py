@@ -142,6 +142,19 @@ def test_a_broken_index(served, index, what):
         offers("6.1", archive=archive)
 
 
+def test_an_index_that_is_not_the_signed_one(served, monkeypatch):
+    given = {}
+
+    def signed(data, suite, index, say):
+        given[suite] = index
+        return "0" * 64
+
+    monkeypatch.setattr(archive_module, "trusted_digest", signed)
+    with pytest.raises(AppError, match="not the one that is signed"):
+        offers("6.1", archive=served[0])
+    assert given == {"bookworm-security": "main/binary-amd64/Packages.xz"}
+
+
 def test_an_index_that_unpacks_without_end(served, monkeypatch):
     monkeypatch.setattr(archive_module, "_INDEX_UNPACKED", 100)
     with pytest.raises(AppError, match="larger than indexes are"):
