@@ -283,7 +283,8 @@ def _summary(state: str, total: int, rows: Sequence[VerifyResult]) -> str:
     if not rows:
         ends = {"cancelled": "Cancelled before anything was answered", "failed": "No answer"}
         nothing = "No program to ask about: subprograms are verified with those that call them"
-        return ends.get(state, nothing if state == "done" else "Preparing")
+        under_way = f"0 of {total} answered" if total else "Preparing"
+        return ends.get(state, nothing if state == "done" else under_way)
     loaded = sum(row.loaded is True for row in rows)
     refused = sum(row.loaded is False for row in rows)
     parts = [f"{loaded} {'loads' if loaded == 1 else 'load'}"] if loaded else []
