@@ -77,8 +77,11 @@ function summarise() {
 function swapped() {
   settle();
   announce();
-  const box = result.getBoundingClientRect();
-  if (box.top > innerHeight * 0.8 || box.top < 0) result.scrollIntoView({ block: "start" });
+  // In the next frame, as then all is laid out once; here it would be twice.
+  requestAnimationFrame(() => {
+    const box = result.getBoundingClientRect();
+    if (box.top > innerHeight * 0.8 || box.top < 0) result.scrollIntoView({ block: "start" });
+  });
 }
 
 function pin(hash) {

@@ -8,6 +8,7 @@ const LEAST = 90; // pixels
 const STEP = 16;
 const NAMES = { old: "before", c0: "first loader", c1: "second loader", c2: "third loader", c3: "fourth loader" };
 const widths = readJson(WIDTHS) ?? {};
+let unmeasured = [];
 
 const workbench = () => document.getElementById("workbench");
 const program = () => document.getElementById("program");
@@ -15,6 +16,21 @@ const program = () => document.getElementById("program");
 function keep(name, width) {
   widths[name] = width;
   write(WIDTHS, JSON.stringify(widths));
+}
+
+// Widths are read once the page was painted: before that each of them would lay out all rows.
+function measureLater(bar, get, most) {
+  if (!unmeasured.length) requestAnimationFrame(() => setTimeout(measure, 0));
+  unmeasured.push([bar, get, most]);
+}
+
+function measure() {
+  const found = unmeasured.map(([bar, get, most]) => [bar, Math.round(get()), Math.round(most())]);
+  unmeasured = [];
+  for (const [bar, now, most] of found) {
+    bar.setAttribute("aria-valuenow", now);
+    bar.setAttribute("aria-valuemax", most);
+  }
 }
 
 function handle(label, { get, set, most }) {
@@ -31,8 +47,7 @@ function handle(label, { get, set, most }) {
     bar.setAttribute("aria-valuenow", next);
     bar.setAttribute("aria-valuemax", Math.round(most()));
   };
-  bar.setAttribute("aria-valuenow", Math.round(get()));
-  bar.setAttribute("aria-valuemax", Math.round(most()));
+  measureLater(bar, get, most);
   bar.addEventListener("keydown", (event) => {
     const by = { ArrowLeft: -STEP, ArrowRight: STEP, Home: -Infinity, End: Infinity }[event.key];
     if (by === undefined) return;
