@@ -26,7 +26,8 @@ async def describe(request: Request) -> HTMLResponse:
     """Render the OpenAPI document as a page."""
     page = api_page(request.app.openapi(), str(request.base_url).rstrip("/"))
     template = _environment().get_template("pages/api.html")
-    return HTMLResponse(template.render(page=page, asset=request.app.state.assets.url))
+    assets = request.app.state.assets
+    return HTMLResponse(template.render(page=page, asset=assets.url, modules=assets.modules))
 
 
 @cache
