@@ -176,6 +176,8 @@ export async function enhance({ leave }) {
   element.addEventListener("caret", ({ detail }) => light(detail.line));
   element.addEventListener("leave", leave);
   takeOver(element);
+  // It takes the focus without this, too; with it all see that its scrolling text does.
+  element.shadowRoot.querySelector(".cm-content")?.setAttribute("tabindex", "0");
   const options = { subtree: true, attributes: true, attributeFilter: ["class"] };
   new MutationObserver(shade).observe(gutter, options);
   return true;
