@@ -29,7 +29,11 @@ def find_browser() -> str | None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark tests/e2e as such, and skip it without a browser, except in CI, where it then fails."""
+    """Mark tests/e2e as such, and skip it without a browser, except in CI, where it then fails.
+
+    They run last: Playwright leaves an event loop running in the process it was used in.
+    """
+    items.sort(key=lambda item: "e2e" in item.path.parts)
     for item in items:
         if "e2e" in item.path.parts:
             item.add_marker(pytest.mark.e2e)

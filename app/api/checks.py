@@ -69,11 +69,19 @@ class SkippedOut(BaseModel):
     reason: str
 
 
+class SettingOut(BaseModel):
+    """An extern in .kconfig and what was given for it; null where nothing was."""
+
+    name: str
+    given: str | None
+
+
 class CheckOut(BaseModel):
     """All results, by kernel, then loader, then program."""
 
     results: list[CheckResultOut]
     skipped: list[SkippedOut]
+    kconfig: list[SettingOut]
 
 
 @router.post(

@@ -114,7 +114,7 @@ def test_a_row_lights_its_blocks_and_a_block_pins_its_rows(open_page):
     block = page.locator(".graph").nth(1).locator(".cfg-block").nth(1)
     block.hover()
     expect(page.locator("#row-5")).to_have_class("slot-row k3 lit")
-    block.locator("rect").click(position={"x": 20, "y": 8})
+    block.click(position={"x": 20, "y": 8})
     assert page.evaluate("location.hash") == "#cfg-cilium-0-13-0-6-1-0-56-amd64-b1"
     expect(page.locator("#row-3.pinned, #row-5.pinned")).to_have_count(2)
     page.reload()

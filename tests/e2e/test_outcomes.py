@@ -71,12 +71,12 @@ def test_reached_poison_shows_its_path(open_page, tmp_path):
 def test_graphs_open_without_scripts(open_page):
     page = open_page("/analyse?example=enum-1348&cpu=v2", java_script_enabled=False)
     expect(page.locator("svg.cfg").first).to_be_hidden()
-    page.locator(".graphs summary").click()
+    page.locator(".graphs > summary").click()
     expect(page.locator("svg.cfg")).to_have_count(3)
     expect(page.locator("#cfg-c1-b1.is-dead.is-poison")).to_be_visible()
     expect(page.locator("svg.cfg .is-stray")).to_have_count(1)
     with page.expect_download() as download:
-        page.locator(".dot").last.click()
+        page.get_by_role("link", name="DOT").last.click()
     text = Path(download.value.path()).read_text()
     assert text.startswith('digraph "prog"')
     assert download.value.suggested_filename == "libbpf-1.7.0.dot"
@@ -86,9 +86,9 @@ def test_a_large_graph_is_drawn_on_demand(open_page, tmp_path):
     branches = sum((jmp("==", 0, n, 1) + mov_imm(0, n) for n in range(60)), ())
     writer = asking(mov_imm(0, 0), branches, ld_imm64(1, 1), exit_(), slot=121)
     page = opened(open_page, writer, tmp_path)
-    page.locator(".graphs summary").click()
+    page.locator(".graphs > summary").click()
     expect(page.locator(".graphs")).to_contain_text("a large graph is drawn when asked for")
-    page.get_by_role("button", name="Draw it").click()
+    page.get_by_role("button", name="Draw it").first.click()
     expect(page.locator("svg.cfg").first).to_be_visible()
     expect(page.get_by_role("button", name="Draw it")).to_have_count(0)
 
