@@ -182,6 +182,7 @@ def test_files_by_keyboard_alone(open_page):
     expect(page.locator("#dialog-problem")).to_have_text("A name ends in .c or .h.")
     page.keyboard.type(".h")
     page.keyboard.press("Enter")
+    expect(page.locator(".tab").nth(1)).to_contain_text("vmlinux.h")
     assert tabs(page) == ["enum-1348.bpf.c main", "vmlinux.h"]
     expect(editor(page)).to_be_focused()
     page.keyboard.type("#define HERE")
@@ -190,10 +191,13 @@ def test_files_by_keyboard_alone(open_page):
         if page.evaluate("document.activeElement.role") == "tab":
             break
         page.keyboard.press("Shift+Tab")
+    expect(page.locator(".tab").nth(1)).to_be_focused()
     page.keyboard.press("F2")
+    expect(page.locator("dialog[open] input")).to_be_focused()
     page.keyboard.press("Control+a")
     page.keyboard.type("other.h")
     page.keyboard.press("Enter")
+    expect(page.locator(".tab").nth(1)).to_contain_text("other.h")
     assert tabs(page) == ["enum-1348.bpf.c main", "other.h"]
     page.keyboard.press("ArrowLeft")
     expect(page.locator(".tab").first).to_be_focused()
@@ -202,6 +206,7 @@ def test_files_by_keyboard_alone(open_page):
     assert len(tabs(page)) == 2, "the main file stays"
     page.keyboard.press("End")
     page.keyboard.press("Delete")
+    expect(page.locator(".tab")).to_have_count(1)
     assert tabs(page) == ["enum-1348.bpf.c main"]
     page.get_by_role("button", name="Undo").press("Enter")
     assert tabs(page) == ["enum-1348.bpf.c main", "other.h"]

@@ -75,11 +75,6 @@ def test_graphs_open_without_scripts(open_page):
     expect(page.locator("svg.cfg")).to_have_count(3)
     expect(page.locator("svg.cfg .is-dead.is-poison").first).to_be_visible()
     expect(page.locator("svg.cfg .is-stray").first).to_be_visible()
-    with page.expect_download() as download:
-        page.get_by_role("link", name="DOT of libbpf 1.7.0").click()
-    text = Path(download.value.path()).read_text()
-    assert text.startswith('digraph "prog"')
-    assert download.value.suggested_filename == "libbpf-1.7.0.dot"
 
 
 def test_a_large_graph_is_drawn_on_demand(open_page, tmp_path):
